@@ -1,0 +1,103 @@
+"""The command line. Imports lazily, so that `mien --help` is there at once."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mien.contract.errors import MienError
+from mien.options import analysis_options, output_options, request_from
+
+OUR_BUG = 1
+INTERRUPTED = 130
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"mien {version('mien')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MIEN"})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Show the version and exit.",
+)
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+def cli(debug: bool) -> None:
+    """Find the faces in videos and read the expression on each."""
+
+
+@cli.command()
+@click.argument("source", metavar="INPUT")
+@output_options
+@analysis_options
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
+def run(source: str, quiet: bool, **options: Any) -> None:
+    """Annotate a video, a photo, an URL or a camera, in this process, without a server.
+
+    INPUT is read to its end; the annotated picture is written to the file that -o names, by its
+    extension (mp4, mov, mkv, webm, ...; a photo gives a photo).
+    """
+    request = request_from(source, options)
+    from mien.console import Console
+    from mien.embedded import run as run_embedded
+
+    console = Console(quiet=quiet)
+    with console.progress() as on_progress:
+        outcome = run_embedded(request, on_progress=on_progress)
+    console.summary(outcome)
+
+
+@cli.command("import-checkpoint")
+@click.argument("source", type=click.Path(path_type=Path), metavar="model_state.pth.tar")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT.safetensors",
+    help="The weights file to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
+def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
+    """Turn a checkpoint of the common FER2013 training scripts into weights for mien."""
+    if output.exists() and not overwrite:
+        raise click.UsageError(f"{output} is there already; give --overwrite to replace it")
+    from model.import_checkpoint import import_checkpoint as convert
+
+    info = convert(source, output)
+    click.echo(f"{info.architecture}: {output}")
+
+
+def main() -> None:
+    """Run the command line; every error becomes one line on standard error and an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except MienError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(OUR_BUG)
+    except Exception as error:  # noqa: BLE001 - the one place: what nobody foresaw is our bug
+        _fail(f"a bug in mien: {type(error).__name__}: {error}", OUR_BUG)
+
+
+def _fail(message: str, code: int) -> None:
+    if "--debug" in sys.argv[1:]:
+        traceback.print_exc()
+    click.echo(f"mien: {' '.join(message.split())}", err=True)
+    sys.exit(code)

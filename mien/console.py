@@ -1,0 +1,153 @@
+"""What a person sees of a run: progress while it lasts, and a small table at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mien.contract.frames import SourceInfo
+    from mien.contract.stage import Progress
+    from mien.stream import Outcome
+
+LINE_EVERY_S = 10.0
+"""Without a terminal a line is written this often."""
+
+MOST_TRACKS = 12
+"""Faces in the table; the longest seen come first, the rest is counted."""
+
+Tell = Callable[["SourceInfo", "Progress"], None]
+
+
+class Console:
+    """Writes progress to standard error and the summary to standard output."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    @contextmanager
+    def progress(self) -> Iterator[Tell | None]:
+        """A function to be told how far the run is, or None where nobody wants to know."""
+        if self._quiet:
+            yield None
+        elif sys.stderr.isatty():
+            with _bar() as tell:
+                yield tell
+        else:
+            yield _lines()
+
+    def summary(self, outcome: Outcome) -> None:
+        """Which face showed what for how long, where the files are, how fast it went."""
+        if self._quiet:
+            return
+        for line in summary_lines(outcome):
+            click.echo(line)
+
+
+def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
+    """'frame 240/472 · 1.8x real time · 3 s left · 240 faces'."""
+    total = f"/{info.frame_count}" if info.frame_count else ""
+    parts = [f"frame {progress.frames}{total}"]
+    if progress.position_ns and passed_s > 0:
+        speed = progress.position_ns / 1e9 / passed_s
+        parts.append(f"{speed:.1f}x real time")
+        if info.duration_ns and info.duration_ns > progress.position_ns:
+            left_s = (info.duration_ns - progress.position_ns) / 1e9 / speed
+            parts.append(f"{_span(left_s)} left")
+    parts.append(f"{progress.faces} faces")
+    return " · ".join(parts)
+
+
+def summary_lines(outcome: Outcome) -> list[str]:
+    """The summary as plain text."""
+    lines = [*_track_lines(outcome), ""]
+    for what, path in (
+        ("annotated", outcome.output.path if outcome.output else None),
+        ("results", outcome.results),
+        ("report", outcome.report),
+    ):
+        if path is not None:
+            lines.append(f"{what:<10} {path}")
+    lines.append(f"{'took':<10} {_speed(outcome)}")
+    notes = list(outcome.output.notes) if outcome.output else []
+    if outcome.end.corrupt:
+        notes.append(f"{outcome.end.corrupt} damaged packets gave no picture")
+    if outcome.end.reason not in ("end of file", "stopped"):
+        notes.append(f"the source ended early: {outcome.end.reason}")
+    return lines + [f"{'note':<10} {note}" for note in notes]
+
+
+def _track_lines(outcome: Outcome) -> list[str]:
+    if not outcome.tracks:
+        return ["no face was found"]
+    tracks = sorted(outcome.tracks, key=lambda t: (-t.shown_ns.total(), t.track))
+    if outcome.info.kind == "photo":
+        shown = [(t.track, "", next(iter(t.shown_ns), "")) for t in tracks]
+    else:
+        shown = [(t.track, _span(t.shown_ns.total() / 1e9), _shares(t.shown_ns)) for t in tracks]
+    lines = ["face  seen     showed"]
+    lines += [f"{track:>4}  {span:<8} {what}" for track, span, what in shown[:MOST_TRACKS]]
+    if len(shown) > MOST_TRACKS:
+        lines.append(f"      and {len(shown) - MOST_TRACKS} more, each seen for a shorter time")
+    return lines
+
+
+def _shares(shown_ns: dict[str, int]) -> str:
+    parts = sorted(shown_ns.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {_span(ns / 1e9)}" for name, ns in parts if ns >= 1e8)
+
+
+def _speed(outcome: Outcome) -> str:
+    frames, wall_s = outcome.end.frame_count, max(outcome.wall_s, 1e-9)
+    if outcome.info.kind == "photo":
+        return _span(wall_s)
+    rate, speed = frames / wall_s, outcome.end.end_ns / 1e9 / wall_s
+    return f"{_span(wall_s)} for {frames} frames: {rate:.1f} frames/s, {speed:.1f}x real time"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min"
+
+
+def _lines() -> Tell:
+    begin = last = time.monotonic()
+
+    def tell(info: SourceInfo, progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S:
+            last = now
+            click.echo(state_line(info, progress, now - begin), err=True)
+
+    return tell
+
+
+@contextmanager
+def _bar() -> Iterator[Tell]:
+    from rich.console import Console as Terminal
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    begin = time.monotonic()
+    columns = (BarColumn(), TextColumn("{task.description}"))
+    with Bars(*columns, console=Terminal(stderr=True), transient=True) as bar:
+        task = bar.add_task("opening", total=None)
+
+        def tell(info: SourceInfo, progress: Progress) -> None:
+            bar.update(
+                task,
+                total=info.frame_count,
+                completed=progress.frames,
+                description=state_line(info, progress, time.monotonic() - begin),
+            )
+
+        yield tell

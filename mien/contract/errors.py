@@ -1,0 +1,62 @@
+"""One tree of errors; a family is what the caller can do about it, and has its exit code.
+
+MienError                 1  our bug
+├── UsageError            2  give another option or another name
+├── SourceError           3  give another input: missing, unreadable, too large, without a picture
+├── WeightsError          4  give other weights: missing, damaged, foreign
+├── TransportError        5  start or reach the server
+├── OutputError           6  make room or give another place for the output
+├── JobError              7  the job was cancelled or given up
+└── Interrupted         130  the user stopped it
+
+Errors of other libraries are translated where they come in, so that nobody above has to know them.
+The text of an error is one sentence for the person at the command line.
+"""
+
+
+class MienError(Exception):
+    """The root; its text is one clear sentence."""
+
+    exit_code = 1
+
+
+class UsageError(MienError):
+    """An option or a name is wrong."""
+
+    exit_code = 2
+
+
+class SourceError(MienError):
+    """The input is missing, unreadable, forbidden, too large, not a file or holds no picture."""
+
+    exit_code = 3
+
+
+class WeightsError(MienError):
+    """Weights are missing, damaged or not ours."""
+
+    exit_code = 4
+
+
+class TransportError(MienError):
+    """The transport is down."""
+
+    exit_code = 5
+
+
+class OutputError(MienError):
+    """The output cannot be written."""
+
+    exit_code = 6
+
+
+class JobError(MienError):
+    """The job was cancelled or given up."""
+
+    exit_code = 7
+
+
+class Interrupted(MienError):  # noqa: N818 - what happened, not an error of anybody
+    """The user stopped the run."""
+
+    exit_code = 130

@@ -1,0 +1,60 @@
+"""The frame ledger: every frame read from a source ends in exactly one state."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Literal, get_args
+
+from mien.contract.errors import MienError
+
+FrameState = Literal[
+    "muxed-analysed",
+    "muxed-interpolated",
+    "muxed-held",
+    "analysed-only",
+    "sampled-out",
+    "dropped",
+    "corrupt",
+    "failed",
+]
+FRAME_STATES: tuple[FrameState, ...] = get_args(FrameState)
+
+
+class LedgerError(MienError):
+    """Frames were lost or counted twice: a bug of ours."""
+
+
+class Ledger:
+    """Counts frames by state, from several threads; never forgets one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states: Counter[FrameState] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def count(self, state: FrameState, frames: int = 1, reason: str | None = None) -> None:
+        """Put `frames` frames into a state; `reason` is wanted where frames are lost."""
+        with self._lock:
+            self._states[state] += frames
+            if reason is not None:
+                self._reasons[reason] += frames
+
+    @property
+    def total(self) -> int:
+        with self._lock:
+            return self._states.total()
+
+    def as_dict(self) -> dict[str, object]:
+        """All states with their counts, and the reasons of losses."""
+        with self._lock:
+            states: dict[str, object] = {state: self._states[state] for state in FRAME_STATES}
+            return {**states, "reasons": dict(self._reasons)}
+
+    def check(self, decoded: int, corrupt: int) -> None:
+        """Raise `LedgerError` unless the states add up to what was read."""
+        if self.total != decoded + corrupt:
+            raise LedgerError(
+                f"the frame ledger does not add up: {decoded} frames decoded and {corrupt} "
+                f"corrupt, but {self.total} accounted for"
+            )

@@ -1,0 +1,49 @@
+"""What a user asks for when a source is to be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from mien.contract.analyses import DetectorName, Views
+from mien.contract.outputs import OutputSettings
+
+MEGABYTE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRequest:
+    """Which frames are analysed, and how."""
+
+    analyze_fps: Fraction | None = Fraction(10)
+    """Analyses a second of source time; None analyses every frame."""
+    analyze_size_px: int = 1280
+    """Longest side of the analysis image."""
+    detector: DetectorName = "mtcnn"
+    min_face_px: float | None = None
+    """Smallest face in pixels of the source; None: 4 % of the shorter side, at least 24."""
+    min_confidence: float = 0.9
+    weights: str = "default"
+    """Name of weights that come with mien, or a file."""
+    views: Views = "single"
+    smoothing_s: float = 0.5
+    """Time constant of the smoothing along a track; 0 turns it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One source and everything that is to be made of it."""
+
+    source: str
+    """Path, URL or camera, with its password if it has one: never to be shown."""
+    analysis: AnalysisRequest
+    output: OutputSettings | None
+    """None writes no picture."""
+    results: Path | None = None
+    report: Path | None = None
+    overwrite: bool = False
+    window_bytes: int = 384 * MEGABYTE_BYTES
+    device: str = "auto"
+    batch: int = 8
+    """Most images that one detector batch takes."""

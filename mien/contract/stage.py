@@ -1,0 +1,61 @@
+"""What a stage tells of its work while it runs: seconds by step, and how far it has come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+
+
+class StageClock:
+    """Adds up wall seconds by step (decode, detect, encode, ...) over all threads of a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Count the time spent inside as time of `step`."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(step, time.perf_counter() - begin)
+
+    def add(self, step: str, seconds: float) -> None:
+        with self._lock:
+            self._seconds[step] += seconds  # type: ignore[assignment]  # typeshed: counts are int
+
+    def timed(self, step: str, items: Iterator[_Item]) -> Iterator[_Item]:
+        """The same items, the time that each takes to come counted as time of `step`."""
+        while True:
+            with self.time(step):
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+    def as_dict(self) -> dict[str, float]:
+        """Seconds by step, in milliseconds' precision."""
+        with self._lock:
+            return {step: round(float(s), 3) for step, s in sorted(self._seconds.items())}
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a stream has come; written by its muxer, read by whoever shows it."""
+
+    frames: int = 0
+    """Frames that have left the muxer."""
+    position_ns: int = 0
+    """Source time of the last one."""
+    faces: int = 0
+    """Detections so far."""

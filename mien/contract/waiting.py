@@ -1,0 +1,52 @@
+"""Frames on their way from the producer to the muxer of the same process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from mien.contract.frames import EndOfStream
+from mien.contract.pictures import Picture
+
+
+class Showing(NamedTuple):
+    """One appearance of a frame in the output."""
+
+    pts_ns: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFrame:
+    """A frame that waits for its analysis, or for the one after it."""
+
+    index: int
+    pts_ns: int
+    picture: Picture | None
+    """None where the frame is analysed but not shown."""
+    showings: tuple[Showing, ...]
+    """When the output shows it."""
+    analysed: bool
+    """Whether an analysis of this frame will come."""
+    nbytes: int
+    """What it holds in memory while it waits: its picture and its analysis image."""
+
+
+class FrameFeed(Protocol):
+    """The muxer's side of the frame window: frames in order, then the counted end."""
+
+    def first(self) -> WaitingFrame | EndOfStream:
+        """The oldest frame, which stays in the window; waits for it.
+
+        Raises:
+            Closed: the run was stopped.
+        """
+
+    def next_analysed(self) -> WaitingFrame | None:
+        """The first analysed frame after the oldest one; waits until that is known.
+
+        None where there will be none, or where the window is full before it came.
+        """
+
+    def release(self) -> None:
+        """Let go of the oldest frame, which makes room."""

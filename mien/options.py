@@ -1,0 +1,243 @@
+"""The options that `run` and its kin share, and how they become a request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from mien.contract.requests import RunRequest
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+HIGHEST_FPS = 1000
+"""Above it a frame rate is a slip of the finger."""
+
+NTSC = {
+    Fraction("23.976"): Fraction(24000, 1001),
+    Fraction("23.98"): Fraction(24000, 1001),
+    Fraction("29.97"): Fraction(30000, 1001),
+    Fraction("59.94"): Fraction(60000, 1001),
+    Fraction("119.88"): Fraction(120000, 1001),
+}
+"""What people mean by the short forms of broadcast rates."""
+
+
+class Rate(click.ParamType[Fraction]):
+    """A frame rate: 24, 29.97 or 30000/1001."""
+
+    name = "fps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        try:
+            rate = Fraction(str(value).strip())
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a rate such as 24, 29.97 or 30000/1001", param, ctx)
+        if not 0 < rate <= HIGHEST_FPS:
+            self.fail(f"{value} is not between 0 and {HIGHEST_FPS} frames a second", param, ctx)
+        return NTSC.get(rate, rate)
+
+
+class RateOrAll(Rate):
+    """A rate, or `all`."""
+
+    name = "fps|all"
+
+    def convert(  # type: ignore[override]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction | None:
+        if value is None or str(value).lower() == "all":
+            return None
+        return super().convert(value, param, ctx)
+
+
+class Share(click.FloatRange):
+    """A number that is a number: click lets NaN through its ranges."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
+
+
+_ANALYSIS = (
+    click.option(
+        "--analyze-fps",
+        type=RateOrAll(),
+        default="10",
+        show_default=True,
+        metavar="N|all",
+        help="Analyses a second; between them boxes and probabilities are interpolated.",
+    ),
+    click.option(
+        "--analyze-size",
+        type=click.IntRange(64, 16384),
+        default=1280,
+        show_default=True,
+        metavar="PX",
+        help="Longest side of the picture that is analysed.",
+    ),
+    click.option(
+        "--detector",
+        type=click.Choice(["mtcnn", "haar"]),
+        default="mtcnn",
+        show_default=True,
+        help="What finds the faces.",
+    ),
+    click.option(
+        "--min-face",
+        type=Share(min=12, max=16384),
+        metavar="PX",
+        help="Smallest face, in pixels of the source.  "
+        "[default: 4 % of the shorter side, at least 24]",
+    ),
+    click.option(
+        "--min-confidence",
+        type=Share(0, 1),
+        default=0.9,
+        show_default=True,
+        metavar="P",
+        help="Faces of which MTCNN is less sure are left out.",
+    ),
+    click.option(
+        "--weights",
+        default="default",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Weights of the classifier.",
+    ),
+    click.option(
+        "--views",
+        type=click.Choice(["single", "flip", "ten-crop"]),
+        default="single",
+        show_default=True,
+        help="How often each face is looked at: 1, 2 or 10 times.",
+    ),
+    click.option(
+        "--smoothing",
+        type=Share(0, 60),
+        default=0.5,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a face's past counts for the label drawn; 0 turns it off.",
+    ),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda[:N]",
+        help="Where the networks run.",
+    ),
+    click.option(
+        "--batch",
+        type=click.IntRange(1, 256),
+        default=8,
+        show_default=True,
+        help="Most pictures analysed at once.",
+    ),
+    click.option(
+        "--window-mb",
+        type=click.IntRange(1, 65536),
+        default=384,
+        show_default=True,
+        metavar="MB",
+        help="Memory for frames that wait for their analysis.",
+    ),
+)
+
+_OUTPUT = (
+    click.option(
+        "--output", "-o", type=click.Path(path_type=Path), metavar="OUTPUT",
+        help="The annotated video or photo; its extension names the kind.",
+    ),
+    click.option(
+        "--fps", type=Rate(), metavar="R",
+        help="Constant rate of the output (24, 29.97, 30000/1001).  "
+        "[default: every frame at its own time]",
+    ),
+    click.option("--results", type=click.Path(path_type=Path), metavar="FILE",
+        help="The numbers, as .jsonl, .csv or .parquet."),
+    click.option("--report", type=click.Path(path_type=Path), metavar="FILE",
+        help="What became of every frame, seconds by stage, settings, hashes; JSON."),
+    click.option("--no-video", is_flag=True, help="Write no picture; -o is not needed."),
+    click.option("--blur", is_flag=True, help="Hide the faces instead of labelling them."),
+    click.option("--encoder", metavar="NAME",
+        help="FFmpeg's video encoder (libx264, libx265, ...).  [default: by extension]"),
+    click.option("--preset", default="veryfast", show_default=True, help="Speed of the encoder."),
+    click.option("--crf", type=click.IntRange(0, 63), default=20, show_default=True,
+        help="Quality of the encoder: lower is better and larger."),
+    click.option("--overwrite", is_flag=True, help="Replace outputs that are there already."),
+)  # fmt: skip
+
+
+def output_options(command: Command) -> Command:
+    """Options that say what is written."""
+    for option in reversed(_OUTPUT):
+        command = option(command)
+    return command
+
+
+def analysis_options(command: Command) -> Command:
+    """Options that say which frames are analysed, and how."""
+    for option in reversed(_ANALYSIS):
+        command = option(command)
+    return command
+
+
+def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
+    """The request that the options make.
+
+    Raises:
+        click.UsageError: an output is missing, or contradicts another option.
+    """
+    from mien.contract.outputs import OutputSettings
+    from mien.contract.requests import MEGABYTE_BYTES, AnalysisRequest, RunRequest
+
+    if options["no_video"] and options["output"] is not None:
+        raise click.UsageError("--no-video and -o contradict each other: give one of them")
+    if not options["no_video"] and options["output"] is None:
+        raise click.UsageError("where should the annotated video go? Give -o OUTPUT or --no-video")
+    output = None
+    if options["output"] is not None:
+        output = OutputSettings(
+            path=options["output"],
+            fps=options["fps"],
+            encoder=options["encoder"],
+            preset=options["preset"],
+            crf=options["crf"],
+            blur=options["blur"],
+            overwrite=options["overwrite"],
+        )
+    analysis = AnalysisRequest(
+        analyze_fps=options["analyze_fps"],
+        analyze_size_px=options["analyze_size"],
+        detector=options["detector"],
+        min_face_px=options["min_face"],
+        min_confidence=options["min_confidence"],
+        weights=options["weights"],
+        views=options["views"],
+        smoothing_s=options["smoothing"],
+    )
+    return RunRequest(
+        source=source,
+        analysis=analysis,
+        output=output,
+        results=options["results"],
+        report=options["report"],
+        overwrite=options["overwrite"],
+        window_bytes=options["window_mb"] * MEGABYTE_BYTES,
+        device=options["device"],
+        batch=options["batch"],
+    )

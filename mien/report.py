@@ -1,0 +1,118 @@
+"""The report of a run: where its numbers come from, and that its books add up."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.contract.expressions import EXPRESSIONS
+from mien.contract.frames import SourceInfo
+from mien.contract.requests import RunRequest
+from workers.atomic import AtomicFile
+from workers.write_errors import writing
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+UNITS = {
+    "time_s": "seconds of presentation time from the source's first frame",
+    "box": "x1, y1, x2, y2 in pixels of the upright source picture",
+    "confidence": "the detector's, 0 to 1",
+    "probabilities": "the classifier's, of this frame alone, summing to 1",
+}
+
+_PACKAGES = ("torch", "torchvision", "facenet-pytorch", "av", "opencv-python-headless", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the numbers of a run depend on."""
+
+    request: RunRequest
+    info: SourceInfo
+    weights: Mapping[str, object]
+    """Architecture, tensor hash, recipe and commit."""
+    numerics: Mapping[str, str]
+    """Device kind, types and versions that the networks ran with."""
+
+    def about(self) -> dict[str, object]:
+        """Source, settings, hashes, numerics and units, without a path, host or wall time."""
+        return {
+            "mien": metadata.version("mien"),
+            "source": self._source(),
+            "settings": self._settings(),
+            "weights": dict(self.weights),
+            "numerics": dict(self.numerics),
+            "expressions": list(EXPRESSIONS),
+            "units": UNITS,
+        }
+
+    def _settings(self) -> dict[str, object]:
+        settings = _fields(self.request.analysis)
+        settings["weights"] = Path(self.request.analysis.weights).name
+        return settings
+
+    def _source(self) -> dict[str, object]:
+        source = _fields(self.info)
+        source["name"] = Path(self.info.name).name
+        source["sha256"] = _file_sha256(Path(self.request.source))
+        return source
+
+
+def write_report(
+    path: Path, provenance: Provenance, account: Mapping[str, object], *, overwrite: bool
+) -> None:
+    """Write the report as JSON, whole or not at all; `account` is what became of the run.
+
+    Raises:
+        UsageError: it is there and must not be replaced.
+        OutputError: it cannot be written.
+    """
+    report = {
+        **provenance.about(),
+        "versions": {"python": platform.python_version()} | _versions(),
+        "options": _plain(provenance.request.output),
+        **{name: _plain(value) for name, value in account.items()},
+    }
+    file = AtomicFile(path, overwrite)
+    try:
+        with writing(path):
+            file.partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        file.commit()
+    finally:
+        file.abort()
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in _PACKAGES}
+
+
+def _file_sha256(path: Path) -> str | None:
+    """Of a regular file; None for cameras and URLs."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fields(value: DataclassInstance) -> dict[str, object]:
+    return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+
+
+def _plain(value: object) -> object:
+    """What JSON can hold of a value type."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if isinstance(value, Fraction | Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,233 @@
+"""One stream from its source to its files, over any transport; the analyzers are elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from producer.audio import AudioFeed
+
+from mien.contract.analyses import AnalysisSettings
+from mien.contract.frames import EndOfStream, SourceInfo
+from mien.contract.geometry import plan_analysis
+from mien.contract.ledger import Ledger
+from mien.contract.outputs import OutputSettings
+from mien.contract.requests import RunRequest
+from mien.contract.stage import Progress, StageClock
+from mien.report import Provenance, write_report
+from mien.transport.ports import Transport
+from producer.producer import Producer
+from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame, OutputSampler
+from producer.source import Source
+from producer.window import FrameWindow
+from workers.containers import constant_fps
+from workers.encoder import check_output, open_sink
+from workers.faces import FaceHistory
+from workers.muxer import Muxer
+from workers.reorder import ReorderBuffer
+from workers.results import Results, open_results
+from workers.sink import OutputSummary, Sink
+from workers.summary import Summary, TrackSummary
+
+STREAM = "local"
+"""Name of a process's only stream."""
+
+USUAL_FPS = Fraction(30)
+"""Assumed where a source does not tell its rate; only the window's size depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gave, for the person who waits for it."""
+
+    info: SourceInfo
+    end: EndOfStream
+    progress: Progress
+    tracks: list[TrackSummary]
+    output: OutputSummary | None
+    results: Path | None
+    report: Path | None
+    wall_s: float
+    """From the opened source to the files in place."""
+
+
+class Stream:
+    """Producer, window and muxer of one source, wired together.
+
+    `produce` and `mux` run side by side, each in a thread of the caller's; `stop` wakes both.
+    Then `finish` puts the files in place, or `abort` leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        source: Source,
+        transport: Transport,
+        *,
+        weights: Mapping[str, object],
+        clock: StageClock,
+        results: Results | None = None,
+    ) -> None:
+        self._request = request
+        self._source = source
+        self._weights = weights
+        self._clock = clock
+        self._begin = time.perf_counter()
+        self.info = source.info
+        self.progress = Progress()
+        self._ledger, self._summary = Ledger(), Summary()
+        self._window = FrameWindow(request.window_bytes)
+        self._port = transport.stream(STREAM)
+        self._end: EndOfStream | None = None
+        output = _with_rate(request.output, self.info)
+        if output is not None:
+            check_output(output, self.info.kind)
+        self._results = results or open_results(request.results, overwrite=request.overwrite)
+        try:
+            self._sink = _open_sink(output, request.source, self.info)
+        except BaseException:
+            self._results.abort()
+            raise
+        self._producer = self._make_producer(output)
+
+    def produce(self) -> None:
+        """Read the source to its end."""
+        self._producer.run()
+
+    def mux(self) -> None:
+        """Write every frame until the source's counted end."""
+        request = self._request
+        self._end = Muxer(
+            feed=self._window,
+            analyses=ReorderBuffer(self._port),
+            history=FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
+            sink=self._sink,
+            results=self._results,
+            summary=self._summary,
+            ledger=self._ledger,
+            progress=self.progress,
+            clock=self._clock,
+            hold=_must_hold(request, self.info),
+            blur=request.output is not None and request.output.blur,
+        ).run()
+
+    def end_early(self) -> None:
+        """Treat the frame that is read now as the source's last."""
+        self._producer.stop()
+
+    def stop(self) -> None:
+        """Wake both stages; they raise `Closed`."""
+        self._window.close()
+
+    def finish(self, numerics: Mapping[str, str]) -> Outcome:
+        """Check the books and put the files in place, after both stages have returned.
+
+        Raises:
+            OutputError: a file cannot be written or does not read back.
+            LedgerError: a frame was lost.
+        """
+        end = self._end
+        assert end is not None  # noqa: S101 - a muxer that returned has set it
+        self._ledger.check(end.frame_count, end.corrupt)
+        provenance = Provenance(self._request, self.info, self._weights, numerics)
+        output = None
+        if self._sink is not None:
+            with self._clock.time("finish"):
+                output = self._sink.finish()
+        self._results.finish(provenance)
+        outcome = Outcome(
+            info=self.info,
+            end=end,
+            progress=self.progress,
+            tracks=[self._summary.tracks[number] for number in sorted(self._summary.tracks)],
+            output=output,
+            results=self._request.results,
+            report=self._request.report,
+            wall_s=time.perf_counter() - self._begin,
+        )
+        if self._request.report is not None:
+            account = {
+                "end": end,
+                "frames": self._ledger.as_dict(),
+                "seconds": self._clock.as_dict() | {"wall": round(outcome.wall_s, 3)},
+                "tracks": [track.as_dict() for track in outcome.tracks],
+                "output": output,
+            }
+            write_report(
+                self._request.report, provenance, account, overwrite=self._request.overwrite
+            )
+        return outcome
+
+    def abort(self) -> None:
+        """Leave nothing half-written; does nothing to what is in place already."""
+        self._port.close()
+        if self._sink is not None:
+            self._sink.abort()
+        self._results.abort()
+
+    def _make_producer(self, output: OutputSettings | None) -> Producer:
+        analysis = self._request.analysis
+        geometry = plan_analysis(
+            self.info.width,
+            self.info.height,
+            analyze_size_px=analysis.analyze_size_px,
+            min_face_px=analysis.min_face_px,
+        )
+        settings = AnalysisSettings(
+            detector=analysis.detector,
+            min_face_px=round(geometry.min_face_px, 3),
+            min_confidence=analysis.min_confidence,
+            views=analysis.views,
+            weights_sha256=str(self._weights["sha256"]),
+        )
+        return Producer(
+            stream=STREAM,
+            source=self._source,
+            window=self._window,
+            port=self._port,
+            ledger=self._ledger,
+            output_sampler=_output_sampler(output),
+            analysis_sampler=AnalysisSampler(analysis.analyze_fps),
+            geometry=geometry,
+            settings=settings,
+            clock=self._clock,
+        )
+
+
+def _with_rate(output: OutputSettings | None, info: SourceInfo) -> OutputSettings | None:
+    """The output's settings with the rate that its container insists on, if it does."""
+    if output is None or output.fps is not None or info.kind == "photo":
+        return output
+    return dataclasses.replace(output, fps=constant_fps(output.path, info))
+
+
+def _open_sink(output: OutputSettings | None, source: str, info: SourceInfo) -> Sink | None:
+    if output is None:
+        return None
+    audio = AudioFeed(source) if info.kind == "video" else None
+    try:
+        return open_sink(output, info, audio)
+    except BaseException:
+        if audio is not None:
+            audio.close()
+        raise
+
+
+def _output_sampler(output: OutputSettings | None) -> OutputSampler:
+    if output is None:
+        return NoFrame()
+    return EveryFrame() if output.fps is None else ConstantRate(output.fps)
+
+
+def _must_hold(request: RunRequest, info: SourceInfo) -> bool:
+    """Whether one interval of analysis and one batch would not fit into the window."""
+    rate = request.analysis.analyze_fps
+    if request.output is None or rate is None:
+        return False
+    interval = (info.source_fps or USUAL_FPS) / rate
+    frame_bytes = info.width * info.height * 3 // 2
+    return (interval + request.batch) * frame_bytes > request.window_bytes

@@ -1,0 +1,1 @@
+"""How the stages reach each other: in memory or over a server."""

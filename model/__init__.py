@@ -1,0 +1,1 @@
+"""Pixels in, analyses out: detectors, crops, VGG and their weights."""

@@ -1,0 +1,45 @@
+"""OpenCV's cascade of Haar features: fast, frontal faces only, without a confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import cv2
+import numpy as np
+
+from mien.contract.pictures import Pixels
+from model.detection import Detections, clipped, largest_first
+
+SCALE_FACTOR = 1.1
+"""From one window size to the next."""
+MIN_NEIGHBORS = 6
+"""Windows that must agree on a face."""
+
+
+class Haar:
+    """Frontal faces by Viola and Jones. Turned or tilted faces are missed.
+
+    Source: Viola and Jones, CVPR 2001.
+    """
+
+    def __init__(self, min_face_px: float) -> None:
+        path = files("cv2").joinpath("data/haarcascade_frontalface_default.xml")
+        self._cascade = cv2.CascadeClassifier(str(path))
+        self._min_size = (max(1, round(min_face_px)),) * 2
+
+    def detect(self, images: Sequence[Pixels]) -> list[Detections]:
+        """See `Detector`."""
+        return [self._detect_one(image) for image in images]
+
+    def _detect_one(self, image: Pixels) -> Detections:
+        height, width = image.shape[:2]
+        grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+        found = self._cascade.detectMultiScale(
+            grey, scaleFactor=SCALE_FACTOR, minNeighbors=MIN_NEIGHBORS, minSize=self._min_size
+        )
+        # an empty tuple where there is none
+        rectangles = np.array(found, dtype=np.float32).reshape(-1, 4)
+        corners = rectangles[:, :2]
+        boxes = clipped(np.hstack([corners, corners + rectangles[:, 2:]]), width, height)
+        return Detections(boxes[largest_first(boxes)], None, None)

@@ -1,0 +1,118 @@
+"""From images to analyses: detect, crop, classify, all faces of all images together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mien.contract.analyses import AnalysisSettings, Floats, FrameAnalysis
+from mien.contract.errors import UsageError, WeightsError
+from mien.contract.pictures import Pixels
+from model.checkpoint import WeightsInfo, load_weights
+from model.classifier import Classifier
+from model.crops import GEOMETRY, face_crops
+from model.detection import Detections
+from model.detectors import make_detector
+from model.memory import keep_memory
+
+
+class ExpressionPipeline:
+    """Everything that an analysis needs, loaded once. Not for two threads at once.
+
+    What it answers depends on the images, the settings, the weights and `numerics` alone.
+    """
+
+    info: WeightsInfo
+    """Of the weights in use."""
+    device: torch.device
+    """Where the networks run."""
+    numerics: dict[str, str]
+    """What besides settings and weights has a say in the last digits: device kind, dtypes,
+    versions. It names no machine."""
+    last_seconds: dict[str, float]
+    """Wall time of the last `analyze`, by step: detection, crops, classification."""
+
+    def __init__(
+        self,
+        settings: AnalysisSettings,
+        *,
+        weights: str | Path = "default",
+        device: str = "auto",
+    ) -> None:
+        """Loads the networks.
+
+        Raises:
+            UsageError: there is no such device.
+            WeightsError: the weights are missing, damaged, or others than the settings name.
+        """
+        self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_memory()
+        network, self.info = load_weights(weights, self.device)
+        if self.info.tensor_sha256 != settings.weights_sha256:
+            raise WeightsError(
+                f"the settings ask for weights {settings.weights_sha256[:12]}, "
+                f"but {weights} holds {self.info.tensor_sha256[:12]}"
+            )
+        self._settings_sha256 = settings.sha256
+        self._geometry = GEOMETRY[settings.detector]
+        self._detector = make_detector(settings, self.device)
+        self._classifier = Classifier(network, self.info, settings.views, self.device)
+        self.numerics = {
+            "device": self.device.type,
+            "detector_dtype": "float32" if settings.detector == "mtcnn" else "uint8",
+            "classifier_dtype": str(self._classifier.dtype).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+        self.last_seconds = {}
+
+    def analyze(self, images: Sequence[Pixels]) -> list[FrameAnalysis]:
+        """One analysis an image, in order. Images are uint8 RGB (H, W, 3); sizes may differ."""
+        times = [time.perf_counter()]
+        found = self._detector.detect(images)
+        times.append(time.perf_counter())
+        boxes = [np.round(faces.boxes, 1) for faces in found]
+        crops = face_crops(images, boxes, self._geometry)
+        times.append(time.perf_counter())
+        probabilities = np.round(self._classifier.classify(crops), 4)
+        times.append(time.perf_counter())
+        steps = ("detection", "crops", "classification")
+        self.last_seconds = dict(zip(steps, np.diff(times).tolist(), strict=True))
+        ends = np.cumsum([len(faces) for faces in found])[:-1]
+        shares = np.split(probabilities, ends) if found else []
+        return [
+            self._analysis(faces, quantised, share)
+            for faces, quantised, share in zip(found, boxes, shares, strict=True)
+        ]
+
+    def _analysis(self, faces: Detections, boxes: Floats, probabilities: Floats) -> FrameAnalysis:
+        confidences = faces.confidences
+        return FrameAnalysis(
+            boxes=boxes,
+            confidences=None if confidences is None else np.round(confidences, 4),
+            probabilities=probabilities,
+            settings_sha256=self._settings_sha256,
+        )
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is the first CUDA device, or the CPU where there is none.
+
+    Raises:
+        UsageError: torch does not know the name, or the machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"there is no device called {name}; try auto, cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"mien runs on cpu and cuda, not on {name}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"this machine has no {name}")
+    return device

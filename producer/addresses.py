@@ -1,0 +1,109 @@
+"""What the name of an input means: a file, a camera or a server, and how each may be opened.
+
+FFmpeg knows more protocols than anybody wants: a name must never reach it as anything but what it
+is here, and a password must never leave this module's `Address.url`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from mien.contract.errors import SourceError
+
+AddressKind = Literal["file", "web", "camera"]
+
+PROTOCOLS = {
+    "http": "http,https,httpproxy,tcp,tls,crypto",
+    "https": "http,https,httpproxy,tcp,tls,crypto",
+    "rtsp": "rtsp,rtsps,rtp,srtp,tcp,udp,tls",
+    "rtsps": "rtsp,rtsps,rtp,srtp,tcp,udp,tls",
+}
+"""What FFmpeg may speak, by the scheme of the URL: a playlist from the net names no local file."""
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+WEBCAM = re.compile(r"/dev/video\d+")
+SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an input is."""
+
+    name: str
+    """As given, without a password: the only name that may be shown."""
+    url: str = field(repr=False)
+    """What FFmpeg opens; may hold a password."""
+    kind: AddressKind
+    options: dict[str, str]
+    """Options of FFmpeg's demuxer."""
+    format: str | None = None
+    """FFmpeg's name of the demuxer, where it must not be guessed."""
+
+    @property
+    def path(self) -> Path:
+        """The file itself, where it is one."""
+        return Path(self.url.removeprefix("file:"))
+
+
+def parse(name: str) -> Address:
+    """Say what an input's name means.
+
+    Raises:
+        SourceError: the name is empty or its protocol is not allowed.
+    """
+    match = SCHEME.match(name)
+    if match is None:
+        return local(name, name)
+    scheme = match[1].lower()
+    if scheme == "file":
+        return local(name, unquote(urlsplit(name).path))
+    shown = without_password(name)
+    if scheme not in PROTOCOLS:
+        allowed = ", ".join(sorted({*PROTOCOLS, "file"}))
+        raise SourceError(
+            f"cannot read {shown}: its protocol is not one of those allowed ({allowed})"
+        )
+    options = {"protocol_whitelist": PROTOCOLS[scheme]}
+    if scheme in ("http", "https"):
+        return Address(shown, name, "web", options)
+    return Address(
+        shown, name, "camera", options | {"rtsp_transport": "tcp", "allowed_media_types": "video"}
+    )
+
+
+def local(name: str, path: str) -> Address:
+    """The address of a file or of a webcam."""
+    if not path or "\0" in path:
+        raise SourceError(f"cannot read {name!r}: this is no name of a file")
+    if WEBCAM.fullmatch(path):
+        return Address(name, path, "camera", {}, format="v4l2")
+    # With `file:` and an absolute path no colon or dash in a name can mean anything else.
+    options = {"protocol_whitelist": "file", "pattern_type": "none"}
+    return Address(name, f"file:{Path(path).absolute()}", "file", options)
+
+
+def without_password(url: str) -> str:
+    """The URL without password and without secrets in its query; for people to read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.split('://')[0]}://(an address that is not valid)"
+    user, at, host = parts.netloc.rpartition("@")
+    path, query, fragment = parts.path, parts.query, parts.fragment
+    if not at and "@" in url and not port_is_number(host):
+        # A password with an unquoted slash or the like: hide all of it.
+        host, path, query, fragment = url.rpartition("@")[2], "", "", ""
+    if at:
+        host = f"{user.partition(':')[0]}@{host}" if user.partition(":")[0] else host
+    query = SECRET.sub(r"\1***", query)
+    return urlunsplit((parts.scheme, host, path, query, fragment))
+
+
+def port_is_number(host: str) -> bool:
+    """Whether what stands behind the last colon of a host can be a port."""
+    port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
+    return not port or port.isdigit()

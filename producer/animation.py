@@ -1,0 +1,106 @@
+"""The source of moving pictures that FFmpeg cannot decode but Pillow can: animated WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mien.contract.errors import SourceError
+from mien.contract.frames import Frame, SourceInfo
+from producer.addresses import Address
+from producer.decoding import DAMAGED, END_OF_FILE
+from producer.photo import opened
+from producer.picture_maker import PictureMaker
+from producer.timestamps import Timeline
+
+MILLISECOND = Fraction(1, 1000)
+
+LEAST_MS, USUAL_MS = 11, 100
+"""Browsers show what is said to last less than the first for the second."""
+
+
+class AnimationSource:
+    """Frames of one animated picture file."""
+
+    def __init__(self, address: Address) -> None:
+        """Decodes the first frame.
+
+        Raises:
+            SourceError: it is damaged or too large.
+        """
+        with opened(address) as probe:
+            probe.load()
+            self._count: int = getattr(probe, "n_frames", 1)
+            form = (probe.format or "").lower()
+        self.corrupt = 0
+        self.reason = ""
+        self.end_ns = 0
+        self._image = Image.open(address.path)
+        self._maker = PictureMaker(None)
+        self._timeline = Timeline(MILLISECOND, None)
+        self._start_ms = 0
+        self._first: Frame | None = self._frame(0)
+        picture = self._first.picture
+        self.info = SourceInfo(
+            name=address.name,
+            kind="video",
+            width=picture.width,
+            height=picture.height,
+            colour=picture.colour,
+            source_fps=None,
+            time_base=MILLISECOND,
+            duration_ns=None,
+            frame_count=self._count,
+            first_pts_ns=0,
+            codec=form,
+            pixel_format="rgba",
+            rotation=0,
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, once; the rest after a damaged one is given up."""
+        first, self._first = self._first, None
+        if first is None:
+            return
+        yield first
+        del first
+        self.reason = END_OF_FILE
+        for index in range(1, self._count):
+            try:
+                frame = self._frame(index)
+            except (OSError, EOFError, ValueError, SyntaxError):
+                self.corrupt += self._count - index
+                self.reason = DAMAGED
+                return
+            yield frame
+
+    def close(self) -> None:
+        """Close the file; may be called again."""
+        self._first = None
+        self._image.close()
+
+    def _frame(self, index: int) -> Frame:
+        self._image.seek(index)
+        rgba = np.array(self._image.convert("RGBA"), np.uint8)
+        stated = round(self._image.info.get("duration", 0))
+        length_ms = stated if stated >= LEAST_MS else USUAL_MS
+        time = self._timeline.place(self._start_ms, None, length_ms)
+        self._start_ms += length_ms
+        self.end_ns = self._timeline.end_ns
+        return Frame(index, time, self._maker.make(av.VideoFrame.from_ndarray(rgba, "rgba")))
+
+
+def open_animation(address: Address) -> AnimationSource:
+    """Open an animated picture file and decode its first frame.
+
+    Raises:
+        SourceError: it is damaged or too large.
+    """
+    try:
+        return AnimationSource(address)
+    except (OSError, EOFError, ValueError, SyntaxError, UnidentifiedImageError):
+        raise SourceError(f"cannot read {address.name}: the picture is damaged") from None

@@ -1,0 +1,97 @@
+"""Reads packets and decodes them; what is damaged is skipped and counted, never raised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from producer.probe import MAX_PIXELS
+
+FRUITLESS_READS = 16
+"""Errors in a row without a packet between them, after which the rest of a file is given up."""
+
+MOST_THREADS = 4
+"""More decoder threads hold more frames and gain little."""
+
+HIDES_FRAMES = ("vp8", "mpeg4")
+"""Codecs with packets that are not meant to be shown."""
+
+END_OF_FILE, DAMAGED, CONNECTION_LOST = "end of file", "damaged", "connection lost"
+
+
+class Decoder:
+    """One video stream of one container, from its beginning to its end, once."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, *, live: bool) -> None:
+        """live: the stream has no end of its own, and no frame may wait for later ones."""
+        self._container, self._stream, self._live = container, stream, live
+        context = stream.codec_context
+        context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
+        context.thread_type = "SLICE" if live else "AUTO"
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        self.corrupt = 0
+        """Packets that could not be decoded."""
+        self.reason = ""
+        """Why it ended, once it has."""
+        self._unseen = 0
+        """Packets that are meant to be shown, less the frames that came of them."""
+        self._interlaced = False
+        self._last_was_bad = False
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Decoded frames in display order."""
+        for packet in self._packets():
+            yield from self._decode(packet)
+        yield from self._decode(None)
+        if self.corrupt:
+            self._count_silent_losses()
+        if self.reason == END_OF_FILE and self._last_was_bad:
+            self.reason = DAMAGED
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        """The packets that hold something; after an error the reading goes on where it can."""
+        fruitless = 0
+        while fruitless < FRUITLESS_READS:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:
+                        fruitless = 0
+                        self._unseen += not packet.is_discard
+                        yield packet
+                self.reason = CONNECTION_LOST if self._live else END_OF_FILE
+                return
+            except (av.error.FFmpegError, OSError) as error:
+                if self._live or isinstance(error, av.error.ExitError):
+                    self.reason = CONNECTION_LOST
+                    return
+                fruitless += 1
+        self.reason = DAMAGED
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+        try:
+            frames = self._stream.decode(packet)
+        except av.error.EOFError:
+            return []
+        except (av.error.FFmpegError, ValueError):
+            self.corrupt += 1
+            self._last_was_bad = True
+            return []
+        for frame in frames:
+            frame.time_base = self._stream.time_base
+            self._unseen -= 1
+            self._interlaced |= frame.interlaced_frame
+        self._last_was_bad = packet.is_corrupt if packet is not None else self._last_was_bad
+        return frames
+
+    def _count_silent_losses(self) -> None:
+        """In a damaged stream, some packets give neither a frame nor an error.
+
+        Not so where packets without a frame of their own are usual: fields, hidden frames.
+        """
+        if not self._interlaced and self._stream.codec_context.name not in HIDES_FRAMES:
+            self.corrupt = max(self.corrupt, self._unseen)

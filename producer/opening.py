@@ -1,0 +1,41 @@
+"""Opens an address with FFmpeg, for video and for audio alike."""
+
+from __future__ import annotations
+
+import av
+from av.container import InputContainer
+
+from mien.contract.errors import SourceError
+from producer.addresses import Address
+from producer.explanations import NOT_MEDIA, explain
+from producer.localfile import check_file
+
+Timeouts = tuple[float, float]
+"""Seconds that opening may take, and seconds that one read may take."""
+
+# PyAV keeps FFmpeg's own log silent by default; nothing here may change that.
+
+
+def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
+    """Open an address; close the container from the thread that reads it, and from no other.
+
+    Raises:
+        SourceError: it cannot be opened; the text and the chain of causes hold no password.
+    """
+    if address.kind == "file":
+        check_file(address.path, address.name)
+    try:
+        return av.open(
+            address.url,
+            mode="r",
+            format=address.format,
+            container_options=address.options,
+            metadata_errors="replace",
+            timeout=None if address.kind == "file" else timeout_s,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = explain(error)
+    if address.kind == "camera" and reason == NOT_MEDIA:
+        reason = "it did not answer in time, or with no video"
+    # Raised out here so that the original, whose text holds the URL, is not its context.
+    raise SourceError(f"cannot read {address.name}: {reason}")

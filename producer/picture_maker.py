@@ -1,0 +1,87 @@
+"""Makes upright pictures with square pixels, all of one size, of a stream's decoded frames."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from mien.contract.pictures import Colour, Picture, Pixels, even
+from producer.colour import colour_of
+from producer.planes import NEUTRAL, PlaneMaker, Planes
+from producer.upright import Orientation, stored_orientation
+
+Size = tuple[int, int]
+"""Width and height."""
+
+ODDEST_ASPECT = 16
+"""A pixel that is said to be longer than this is taken for square."""
+
+
+class PictureMaker:
+    """The first frame sets the size; later ones of another size are fitted into it."""
+
+    def __init__(self, sar: Fraction | None) -> None:
+        """sar: width of a stored pixel over its height; None is square."""
+        square = sar is None or not Fraction(1, ODDEST_ASPECT) <= sar <= ODDEST_ASPECT
+        self._sar = Fraction(1) if square or sar is None else sar
+        self._planes = PlaneMaker()
+        self._size: Size | None = None
+
+    def make(self, frame: av.VideoFrame) -> Picture:
+        """The picture of a decoded frame; its pixels are its own, nothing of the frame is kept."""
+        colour = colour_of(frame)
+        turn = stored_orientation(frame)
+        stored = square_pixels((frame.width, frame.height), self._sar)
+        wanted = self._size = self._size or turn.size(*stored)
+        upright = turn.size(*stored)
+        if upright != wanted:
+            upright = fitted(upright, wanted)
+            stored = turn.size(*upright)
+        planes = self._planes.make(frame, colour, stored)
+        return Picture(compose(planes, turn, upright, wanted, colour), *wanted, colour)
+
+
+def square_pixels(size: Size, sar: Fraction) -> Size:
+    """The size that shows stored pixels as squares: one side grows, none shrinks."""
+    width, height = size
+    if sar > 1:
+        return max(width, 2 * round(width * sar / 2)), height
+    if sar < 1:
+        return width, max(height, 2 * round(height / sar / 2))
+    return size
+
+
+def fitted(size: Size, room: Size) -> Size:
+    """The largest even size of the same shape that has room there."""
+    scale = min(Fraction(room[0], size[0]), Fraction(room[1], size[1]))
+    width, height = (max(2, int(side * scale / 2) * 2) for side in size)
+    return width, height
+
+
+def compose(planes: Planes, turn: Orientation, size: Size, room: Size, colour: Colour) -> Pixels:
+    """uint8 I420 of the size `room`: the planes turned upright, in the middle, on black."""
+    width, height = even(room[0]), even(room[1])
+    data = np.empty((height * 3 // 2, width), np.uint8)
+    canvas = Picture(data, *room, colour).planes()
+    left, top = ((room[axis] - size[axis]) // 4 * 2 for axis in (0, 1))
+    filling = (0 if colour.full_range else 16, NEUTRAL, NEUTRAL)
+    for plane, whole, value, step in zip(planes, canvas, filling, (1, 2, 2), strict=True):
+        rows, columns = turn.size(*plane.shape)
+        y, x = top // step, left // step
+        if size != room:
+            whole[:] = value
+        turn.apply(plane, whole[y : y + rows, x : x + columns])
+    if size == room:
+        repeat_edges(canvas[0], size)
+    return data
+
+
+def repeat_edges(luma: Pixels, size: Size) -> None:
+    """Fill the column and row that an odd size lacks with the one beside it."""
+    width, height = size
+    if width % 2:
+        luma[:, width] = luma[:, width - 1]
+    if height % 2:
+        luma[height] = luma[height - 1]

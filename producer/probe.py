@@ -1,0 +1,79 @@
+"""Reads from an opened container what is known before a frame is decoded."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from producer.timestamps import to_ns
+
+MAX_PIXELS = 200_000_000
+"""A larger picture is refused: it would fill the memory."""
+
+AV_TIME_BASE = Fraction(1, 1_000_000)
+"""FFmpeg's own tick, for a stream that states none."""
+
+SQUARE = Fraction(1)
+"""The aspect of a pixel that is not stated."""
+
+FASTEST_FPS = 1000
+"""A rate above this is a time base that was mistaken for one."""
+
+WRAP_BITS = {"mpegts": 33, "mpeg": 33, "hls": 33, "flv": 32}
+"""Bits of a time stamp, by FFmpeg's name of the demuxer."""
+
+COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+def shown_stream(container: InputContainer) -> VideoStream | None:
+    """The video that a player would show; cover art is none."""
+    videos = [video for video in container.streams.video if not video.disposition & COVER]
+    best = container.streams.best("video")
+    for video in videos:
+        if best is not None and video.index == best.index:
+            return video
+    return videos[0] if videos else None
+
+
+def container_start(container: InputContainer) -> Fraction:
+    """Seconds at which the container's earliest stream starts; audio and video count from it.
+
+    FFmpeg gives it in whole microseconds; the stream's own start is exact.
+    """
+    stated: int | None = container.start_time
+    if stated is None:
+        return Fraction(0)
+    start = Fraction(stated, 1_000_000)
+    exact = [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    nearest = min(exact, key=lambda seconds: abs(seconds - start), default=start)
+    return nearest if abs(nearest - start) < Fraction(1, 500_000) else start
+
+
+def source_fps(stream: VideoStream) -> Fraction | None:
+    """Average frames a second as stated or implied; None where there is no sense in it."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= FASTEST_FPS:
+            return Fraction(rate)
+    return None
+
+
+def duration_ns(container: InputContainer, stream: VideoStream) -> int | None:
+    """Length as stated."""
+    if stream.duration is not None and stream.time_base and stream.duration > 0:
+        return to_ns(stream.duration * stream.time_base)
+    if container.duration is not None and container.duration > 0:
+        return container.duration * 1000
+    return None
+
+
+def wrap_ticks(container: InputContainer) -> int | None:
+    """Where the container's time stamps start over."""
+    bits = WRAP_BITS.get(container.format.name)
+    return None if bits is None else 1 << bits

@@ -1,0 +1,104 @@
+"""Stage 1: reads a source, decides what is shown and what is analysed, and hands frames on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from mien.contract.analyses import AnalysisImage, AnalysisSettings
+from mien.contract.frames import EndOfStream, Frame
+from mien.contract.geometry import AnalysisGeometry
+from mien.contract.ledger import Ledger
+from mien.contract.stage import StageClock
+from mien.contract.waiting import WaitingFrame
+from mien.transport.ports import StreamPort
+from producer.analysis_image import shrink
+from producer.sampling import AnalysisSampler, OutputSampler
+from producer.window import FrameWindow
+
+
+class FrameSource(Protocol):
+    """What the producer needs of a source (`producer.source.Source` is one)."""
+
+    corrupt: int
+    end_ns: int
+    reason: str
+
+    def frames(self) -> Iterator[Frame]: ...
+
+
+class Producer:
+    """Feeds one stream's window and work queue.
+
+    A frame is handed on when the next one's time is known, since only then is it known how long
+    it is shown. It must not look at pixels beyond shrinking them.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: str,
+        source: FrameSource,
+        window: FrameWindow,
+        port: StreamPort,
+        ledger: Ledger,
+        output_sampler: OutputSampler,
+        analysis_sampler: AnalysisSampler,
+        geometry: AnalysisGeometry,
+        settings: AnalysisSettings,
+        clock: StageClock,
+    ) -> None:
+        self._stream = stream
+        self._source = source
+        self._window = window
+        self._port = port
+        self._ledger = ledger
+        self._output_sampler = output_sampler
+        self._analysis_sampler = analysis_sampler
+        self.geometry = geometry
+        self._settings = settings
+        self._clock = clock
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the stream after the frame that is read now, as if the source had ended."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Read the source to its end; raises `Closed` when the run is stopped."""
+        before: Frame | None = None
+        count = 0
+        reason = ""
+        for frame in self._clock.timed("decode", self._source.frames()):
+            count += 1
+            if before is not None:
+                self._hand_on(before, frame.pts_ns, last=False)
+            before = frame
+            if self._stopped.is_set():
+                reason = "stopped"
+                break
+        end_ns = self._source.end_ns
+        if before is not None:
+            self._hand_on(before, end_ns, last=True)
+        self._ledger.count("corrupt", self._source.corrupt)
+        reason = reason or self._source.reason
+        self._window.finish(EndOfStream(count, self._source.corrupt, end_ns, reason))
+
+    def _hand_on(self, frame: Frame, next_ns: int, *, last: bool) -> None:
+        showings = self._output_sampler.showings(frame.pts_ns, next_ns, last=last)
+        analysed = self._analysis_sampler.wants(frame.pts_ns)
+        if not showings and not analysed:
+            self._ledger.count("sampled-out")
+            return
+        picture = frame.picture if showings else None
+        image = None
+        if analysed:
+            with self._clock.time("shrink"):
+                image = shrink(frame.picture, self.geometry)
+        held = {id(part): part.nbytes for part in (picture, image) if part is not None}
+        self._window.put(
+            WaitingFrame(frame.index, frame.pts_ns, picture, showings, analysed, sum(held.values()))
+        )
+        if image is not None:
+            self._port.offer(AnalysisImage(self._stream, frame.index, image, self._settings))

@@ -1,0 +1,145 @@
+"""The source that FFmpeg reads: video files, streams from the net and cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from mien.contract.errors import SourceError
+from mien.contract.frames import Frame, SourceInfo, SourceKind
+from mien.contract.pictures import Picture
+from producer import probe
+from producer.addresses import Address
+from producer.completeness import TOO_EARLY_S, is_cut_off, stated_end_s
+from producer.decoding import DAMAGED, END_OF_FILE, Decoder
+from producer.deinterlace import deinterlaced
+from producer.opening import Timeouts, open_container
+from producer.picture_maker import PictureMaker, square_pixels
+from producer.timestamps import Timeline, to_ns
+from producer.upright import stored_orientation
+
+
+class VideoSource:
+    """Frames of one video stream; read and closed by one and the same thread."""
+
+    def __init__(self, address: Address, container: InputContainer, stream: VideoStream) -> None:
+        """Decodes the first frame.
+
+        Raises:
+            SourceError: the stream gives no frame.
+        """
+        self._address, self._container, self._stream = address, container, stream
+        kind = kind_of(address, container)
+        self._decoder = Decoder(container, stream, live=kind == "live")
+        rate = probe.source_fps(stream)
+        self._timeline = Timeline(
+            stream.time_base or probe.AV_TIME_BASE,
+            None if rate is None else 1 / rate,
+            probe.wrap_ticks(container),
+        )
+        self._maker = PictureMaker(stream.sample_aspect_ratio)
+        self.corrupt = 0
+        self.end_ns = 0
+        self.reason = ""
+        self._decoded = deinterlaced(self._decoder.frames())
+        first = next(self._decoded, None)
+        if first is None:
+            raise SourceError(f"cannot read {address.name}: its video holds no picture")
+        self._first: Frame | None = self._frame(0, first)
+        self.info = self._describe(address, kind, stream, first)
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames, once."""
+        first, self._first = self._first, None
+        if first is None:
+            return
+        yield first
+        del first
+        for index, frame in enumerate(self._decoded, 1):
+            yield self._frame(index, frame)
+        self.corrupt, self.reason = self._decoder.corrupt, self._decoder.reason
+        if self.reason == END_OF_FILE and self._is_cut_off():
+            self.reason = DAMAGED
+
+    def close(self) -> None:
+        """Give everything back; may be called again; never while another thread reads."""
+        self._first = None
+        self._decoded.close()
+        self._container.close()
+
+    def _is_cut_off(self) -> bool:
+        """Whether there was more to come by what the file says."""
+        stated_s = stated_end_s(self._container, self._stream)
+        end_ns = self.info.first_pts_ns + self.end_ns
+        early = stated_s is not None and to_ns(stated_s - TOO_EARLY_S) > end_ns
+        return early or (self._address.kind == "file" and is_cut_off(self._address.path))
+
+    def _frame(self, index: int, frame: av.VideoFrame) -> Frame:
+        time = self._timeline.place(frame.pts, frame.dts, frame.duration)
+        self.corrupt, self.end_ns = self._decoder.corrupt, self._timeline.end_ns
+        return Frame(index, time, self._maker.make(frame))
+
+    def _describe(
+        self, address: Address, kind: SourceKind, stream: VideoStream, first: av.VideoFrame
+    ) -> SourceInfo:
+        assert self._first is not None  # noqa: S101
+        picture: Picture = self._first.picture
+        live = kind == "live"
+        start = self._timeline.first_s
+        offset = 0 if start is None else to_ns(start - probe.container_start(self._container))
+        return SourceInfo(
+            name=address.name,
+            kind=kind,
+            width=picture.width,
+            height=picture.height,
+            colour=picture.colour,
+            source_fps=probe.source_fps(stream),
+            time_base=stream.time_base or probe.AV_TIME_BASE,
+            duration_ns=None if live else probe.duration_ns(self._container, stream),
+            frame_count=None if live else stream.frames or None,
+            first_pts_ns=0 if live else max(0, offset),
+            codec=stream.codec_context.name,
+            pixel_format=first.format.name,
+            rotation=stored_orientation(first).rotation,
+        )
+
+
+def open_video(address: Address, timeout_s: Timeouts) -> VideoSource:
+    """Open a video and decode its first frame.
+
+    Raises:
+        SourceError: it cannot be opened, is too large or holds no picture.
+    """
+    container = open_container(address, timeout_s)
+    try:
+        return VideoSource(address, container, checked_stream(address, container))
+    except BaseException:
+        container.close()
+        raise
+
+
+def checked_stream(address: Address, container: InputContainer) -> VideoStream:
+    """The stream to show.
+
+    Raises:
+        SourceError: there is none, or it cannot be decoded, or it is too large.
+    """
+    stream = probe.shown_stream(container)
+    if stream is None:
+        raise SourceError(f"cannot read {address.name}: it holds no picture")
+    if stream.codec_context is None:
+        raise SourceError(f"cannot read {address.name}: there is no decoder for its video")
+    stored = (stream.codec_context.width, stream.codec_context.height)
+    width, height = square_pixels(stored, stream.sample_aspect_ratio or probe.SQUARE)
+    if width * height > probe.MAX_PIXELS:
+        raise SourceError(f"cannot read {address.name}: its picture is too large")
+    return stream
+
+
+def kind_of(address: Address, container: InputContainer) -> SourceKind:
+    """A camera is live, and so is a stream from the net that tells no length."""
+    endless = container.format.name in ("hls", "mpjpeg") and container.duration is None
+    return "live" if address.kind == "camera" or (address.kind == "web" and endless) else "video"

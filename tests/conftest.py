@@ -1,0 +1,17 @@
+"""Fixtures that every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """The folder of real clips and photos, which is not part of the repository."""
+    folder = Path(os.environ.get("MIEN_TEST_MEDIA", REPOSITORY / "../shared/media")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no test media at {folder}; set MIEN_TEST_MEDIA")
+    return folder

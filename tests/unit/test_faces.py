@@ -1,0 +1,88 @@
+"""What a frame shows of the faces of the analyses around it."""
+
+import numpy as np
+
+from mien.contract.analyses import FrameAnalysis
+from mien.contract.geometry import AnalysisGeometry, plan_analysis
+from workers.faces import FaceHistory, FaceSnapshot, drawn_at
+from workers.summary import Summary
+
+STEP_NS = 100_000_000
+GEOMETRY = AnalysisGeometry(640, 360, 640, 360, 24.0)
+
+
+def analysis(*rows: list[float], expression: int = 3) -> FrameAnalysis:
+    probabilities = np.full((len(rows), 7), 0.02, np.float32)
+    probabilities[:, expression] = 0.88
+    boxes = np.array(rows, np.float32).reshape(-1, 4)
+    return FrameAnalysis(boxes, np.full(len(rows), 0.99, np.float32), probabilities, "")
+
+
+def snapshots(*analyses: FrameAnalysis) -> list[FaceSnapshot]:
+    history = FaceHistory(GEOMETRY, 0.5)
+    return [history.add(i, i * STEP_NS, a) for i, a in enumerate(analyses)]
+
+
+def test_between_two_analyses_the_box_is_interpolated() -> None:
+    before, after = snapshots(analysis([100, 50, 200, 150]), analysis([120, 70, 240, 190]))
+    (face,) = drawn_at(before, after, STEP_NS // 4)
+    assert np.allclose(face.box, (105, 55, 210, 160), atol=0.01)
+    assert face.label == "happy"
+
+
+def test_a_face_that_appears_is_not_drawn_before_it_was_seen() -> None:
+    before, after = snapshots(analysis(), analysis([120, 70, 240, 190]))
+    assert drawn_at(before, after, STEP_NS // 2) == []
+    assert len(drawn_at(after, None, STEP_NS)) == 1
+
+
+def test_a_face_that_is_missed_once_does_not_blink() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    one, missed, again = snapshots(analysis(still), analysis(), analysis(still))
+    assert missed.found == ()
+    assert len(drawn_at(one, missed, STEP_NS * 3 // 4)) == 1
+    assert len(drawn_at(missed, again, STEP_NS)) == 1
+    assert again.found[0].track == one.found[0].track
+
+
+def test_a_face_that_left_through_the_edge_is_not_kept() -> None:
+    _, gone = snapshots(analysis([0, 50, 90, 150]), analysis())
+    assert drawn_at(gone, None, STEP_NS) == []
+
+
+def test_a_face_that_is_gone_is_soon_not_drawn_any_more() -> None:
+    *_, last = snapshots(analysis([100, 50, 200, 150]), analysis(), analysis(), analysis())
+    assert drawn_at(last, None, last.time_ns) == []
+
+
+def test_boxes_are_told_in_source_pixels_and_clipped_to_the_picture() -> None:
+    history = FaceHistory(AnalysisGeometry(1920, 1080, 1280, 720, 28.8), 0.5)
+    (face,) = history.add(0, 0, analysis([-10, 100, 200, 300])).found
+    assert face.box.tolist() == [0, 150, 300, 450]
+
+
+def test_the_summary_adds_up_to_the_time_that_a_face_was_there() -> None:
+    summary = Summary()
+    still = [100.0, 50.0, 200.0, 150.0]
+    for snapshot in snapshots(analysis(still), analysis(still), analysis()):
+        summary.add(snapshot)
+    summary.finish(3 * STEP_NS)
+    (track,) = summary.tracks.values()
+    assert dict(track.shown_ns) == {"happy": 2 * STEP_NS}
+    assert track.as_dict()["shown_s"] == {"happy": 0.2}
+
+
+def test_the_analysis_image_is_never_larger_than_the_source() -> None:
+    assert plan_analysis(640, 360, analyze_size_px=1280, min_face_px=None) == GEOMETRY
+
+
+def test_a_large_source_is_analysed_at_the_size_asked_for() -> None:
+    plan = plan_analysis(1920, 1080, analyze_size_px=1280, min_face_px=None)
+    assert (plan.width, plan.height) == (1280, 720)
+    assert np.isclose(plan.min_face_px, 0.04 * 1080 * 1280 / 1920)
+
+
+def test_the_smallest_face_asked_for_keeps_24_pixels() -> None:
+    plan = plan_analysis(3840, 2160, analyze_size_px=640, min_face_px=48)
+    assert (plan.width, plan.height) == (1920, 1080)
+    assert plan.min_face_px == 24

@@ -1,0 +1,50 @@
+"""The network's shape, and the state dict that other people's weights rely on."""
+
+import pytest
+import torch
+
+from model.vgg import ARCHITECTURES, VGG
+
+
+def _on_meta(name: str) -> VGG:
+    with torch.device("meta"):
+        return VGG(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "entries"),
+    [
+        ("vgg11", 9_231_111, 58),
+        ("vgg13", 9_416_007, 72),
+        ("vgg16", 14_726_983, 93),
+        ("vgg19", 20_037_831, 114),
+    ],
+)
+def test_each_architecture_has_its_exact_size(name: str, parameters: int, entries: int) -> None:
+    network = _on_meta(name)
+    assert sum(p.numel() for p in network.parameters()) == parameters
+    assert len(network.state_dict()) == entries
+    assert {key.split(".")[0] for key in network.state_dict()} == {"features", "classifier"}
+
+
+def test_all_architectures_are_named() -> None:
+    assert ARCHITECTURES == ("vgg11", "vgg13", "vgg16", "vgg19")
+    with pytest.raises(KeyError):
+        VGG("vgg12")
+
+
+@pytest.mark.parametrize("size_px", [32, 40, 44, 48, 64])
+def test_any_input_from_32_px_gives_seven_logits(size_px: int) -> None:
+    network = VGG("vgg11").eval()
+    with torch.inference_mode():
+        logits = network(torch.zeros(2, 1, size_px, size_px))
+    assert logits.shape == (2, 7)
+    assert bool(logits.isfinite().all())
+
+
+def test_different_pictures_stay_different_up_to_the_classifier() -> None:
+    torch.manual_seed(0)
+    network = VGG("vgg19").train()
+    with torch.inference_mode():
+        features = network.features(torch.randn(8, 1, 32, 32)).flatten(1)
+    assert float(features.std(0).mean()) > 0.01

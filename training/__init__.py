@@ -1,0 +1,1 @@
+"""Builds the weights on FER2013."""

@@ -1,0 +1,99 @@
+"""Moves training pictures about, a whole batch at a time and on its own device."""
+
+import math
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample
+
+from training.config import Augmentation
+
+
+def augment(
+    crops: torch.Tensor,
+    size_px: int,
+    settings: Augmentation,
+    generator: torch.Generator,
+    *,
+    calm: bool = False,
+) -> torch.Tensor:
+    """Grey crops (n, 48, 48) uint8 -> (n, 1, size_px, size_px) float32 in [0, 1], not normalised.
+
+    Mirror, turn, shift, scale and the change of size are one resampling, so that a picture is
+    blurred once. `generator` must live on the crops' device; `calm` leaves the erasing out.
+    """
+    pixels = crops.unsqueeze(1).to(torch.float32) / 255.0
+    matrices = _affine_matrices(len(crops), settings, generator)
+    grid = affine_grid(matrices, [len(crops), 1, size_px, size_px], align_corners=False)
+    moved = grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    lit = _relight(moved, settings, generator)
+    if settings.erasing > 0 and not calm:
+        lit = _erase(lit, settings.erasing, generator)
+    return lit
+
+
+def mix(
+    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mixup of a batch with its own reverse: images (n, 1, s, s), targets (n, 7).
+
+    Source: Zhang et al., arXiv:1710.09412; the weight is of Beta(alpha, alpha).
+    """
+    seed = torch.randint(2**31 - 1, (1,), generator=generator, device=generator.device)
+    host = torch.Generator().manual_seed(int(seed))
+    gammas = torch._standard_gamma(torch.tensor([alpha, alpha]), generator=host)
+    share = float(gammas[0] / gammas.sum().clamp_min(1e-12))
+    return images.lerp(images.flip(0), 1 - share), targets.lerp(targets.flip(0), 1 - share)
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
+    drawn = torch.rand(count, generator=generator, device=generator.device)
+    return drawn * (high - low) + low
+
+
+def _affine_matrices(
+    count: int, settings: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    """(n, 2, 3): where each output pixel is read, in grid_sample's coordinates of -1..1."""
+    mirror = _uniform(count, -1, 1, generator).sign()
+    angle = _uniform(count, -1, 1, generator) * math.radians(settings.rotation_deg)
+    low, high = math.log(settings.scale_min), math.log(settings.scale_max)
+    # a larger face reads from a smaller window
+    window = torch.exp(-_uniform(count, low, high, generator))
+    # the coordinates span 2, so a shift by a share of the side is twice that share
+    right = _uniform(count, -2 * settings.shift, 2 * settings.shift, generator)
+    down = _uniform(count, -2 * settings.shift, 2 * settings.shift, generator)
+    cos, sin = torch.cos(angle) * window, torch.sin(angle) * window
+    rows = [torch.stack([cos * mirror, -sin, right], 1), torch.stack([sin * mirror, cos, down], 1)]
+    return torch.stack(rows, 1)
+
+
+def _relight(
+    images: torch.Tensor, settings: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    count = len(images)
+    gain = _uniform(count, 1 - settings.brightness, 1 + settings.brightness, generator)
+    contrast = _uniform(count, 1 - settings.contrast, 1 + settings.contrast, generator)
+    bright = images * gain.view(-1, 1, 1, 1)
+    mean = bright.mean(dim=(1, 2, 3), keepdim=True)
+    return ((bright - mean) * contrast.view(-1, 1, 1, 1) + mean).clamp(0, 1)
+
+
+def _erase(images: torch.Tensor, probability: float, generator: torch.Generator) -> torch.Tensor:
+    """Blanks a rectangle with the picture's own mean.
+
+    Source: Zhong et al., arXiv:1708.04896.
+    """
+    count, side = len(images), images.shape[-1]
+    chosen = _uniform(count, 0, 1, generator) < probability
+    area = _uniform(count, 0.02, 0.25, generator)
+    aspect = torch.exp(_uniform(count, math.log(0.4), math.log(2.5), generator))
+    height = (area * aspect).sqrt().clamp(max=1.0)
+    width = (area / aspect).sqrt().clamp(max=1.0)
+    top = _uniform(count, 0, 1, generator) * (1 - height)
+    left = _uniform(count, 0, 1, generator) * (1 - width)
+    centres = (torch.arange(side, device=images.device) + 0.5) / side
+    in_rows = (centres >= top[:, None]) & (centres < (top + height)[:, None])
+    in_columns = (centres >= left[:, None]) & (centres < (left + width)[:, None])
+    blank = chosen[:, None, None] & in_rows[:, :, None] & in_columns[:, None, :]
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.where(blank[:, None], mean, images)

@@ -1,0 +1,136 @@
+"""Reads FER2013's original CSV (emotion,pixels,Usage), once slowly, then from a cache beside it."""
+
+import contextlib
+import os
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from mien.contract.errors import SourceError
+from mien.contract.expressions import EXPRESSIONS
+
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+"""The three official splits, by their names in the CSV."""
+
+OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
+"""Rows of each split in the data set as published."""
+
+_SIDE_PX = 48
+_COLUMNS = ("emotion", "pixels", "Usage")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The faces of one split, in the CSV's row order."""
+
+    images: npt.NDArray[np.uint8]
+    """(n, 48, 48) grey."""
+    labels: npt.NDArray[np.int64]
+    """(n,) indices into EXPRESSIONS."""
+
+
+def load_split(data: Path, split: str) -> Split:
+    """Reads one official split from the CSV, or from the folder that holds `fer2013.csv`.
+
+    Raises:
+        SourceError: the CSV is missing or damaged, or the split is absent or has a wrong count.
+    """
+    path = data / "fer2013.csv" if data.is_dir() else data
+    splits = _load_all(path)
+    if split not in splits:
+        raise SourceError(f"{path} has no {split} rows")
+    found = splits[split]
+    count, official = len(found.labels), OFFICIAL_COUNTS[split]
+    if count != official:
+        raise SourceError(f"{path} has {count} {split} rows where FER2013 has {official}")
+    return found
+
+
+def _load_all(path: Path) -> dict[str, Split]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    stamp = np.array([stat.st_size, stat.st_mtime_ns], dtype=np.int64)
+    cache = path.with_name(path.name + ".cache.npz")
+    cached = _read_cache(cache, stamp)
+    if cached is not None:
+        return cached
+    splits = read_csv(path)
+    # A folder that cannot be written costs the next run a minute, nothing else.
+    with contextlib.suppress(OSError):
+        _write_cache(cache, stamp, splits)
+    return splits
+
+
+def read_csv(path: Path) -> dict[str, Split]:
+    """Every split that the CSV holds; the counts are not checked here.
+
+    Raises:
+        SourceError: the CSV is missing or damaged.
+    """
+    try:
+        table = pd.read_csv(path, usecols=list(_COLUMNS), dtype=str, keep_default_na=False)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise SourceError(f"{path} is not a FER2013 CSV with {','.join(_COLUMNS)}") from error
+    known = {str(index) for index in range(len(EXPRESSIONS))}
+    for column, allowed in (("emotion", known), ("Usage", set(SPLITS))):
+        wrong = ~table[column].isin(allowed).to_numpy()
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise SourceError(f"{path} has an unknown {column} in data row {row}")
+    images = np.empty((len(table), _SIDE_PX, _SIDE_PX), dtype=np.uint8)
+    for row, text in enumerate(table["pixels"]):
+        images[row] = _parse_pixels(text, path, row)
+    labels = table["emotion"].to_numpy(dtype=np.int64)
+    usage = table["Usage"].to_numpy()
+    return {
+        split: Split(images[usage == split], labels[usage == split])
+        for split in SPLITS
+        if (usage == split).any()
+    }
+
+
+def _parse_pixels(text: str, path: Path, row: int) -> npt.NDArray[np.int64]:
+    with warnings.catch_warnings():
+        # numpy only warns where the text is not all numbers
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            values = np.fromstring(text, dtype=np.int64, sep=" ")
+        except (DeprecationWarning, ValueError) as error:
+            raise SourceError(f"{path} has pixels that are no numbers in data row {row}") from error
+    if values.size != _SIDE_PX**2:
+        raise SourceError(f"{path} has {values.size} pixels instead of 2304 in data row {row}")
+    if values.min() < 0 or values.max() > 255:
+        raise SourceError(f"{path} has a pixel outside 0-255 in data row {row}")
+    return values.reshape(_SIDE_PX, _SIDE_PX)
+
+
+def _read_cache(cache: Path, stamp: npt.NDArray[np.int64]) -> dict[str, Split] | None:
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            if not np.array_equal(stored["stamp"], stamp):
+                return None
+            return {
+                split: Split(stored[f"{split}_images"], stored[f"{split}_labels"])
+                for split in SPLITS
+                if f"{split}_labels" in stored
+            }
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write_cache(cache: Path, stamp: npt.NDArray[np.int64], splits: dict[str, Split]) -> None:
+    arrays: dict[str, npt.NDArray[np.int64] | npt.NDArray[np.uint8]] = {"stamp": stamp}
+    for name, split in splits.items():
+        arrays[f"{name}_images"] = split.images
+        arrays[f"{name}_labels"] = split.labels
+    part = cache.with_name(f"{cache.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    part.replace(cache)

@@ -1,0 +1,127 @@
+"""What a training run must not lose: saved whole and often, so a killed run goes on exactly."""
+
+import io
+import json
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mien.contract.errors import WeightsError
+from model.checkpoint import fill_model, write_atomically
+from model.vgg import VGG
+from training.config import Recipe
+
+RUN_FILE = "run.pt"
+"""Name of the run's own checkpoint in its folder."""
+
+FIXED = ("architecture", "batch", "drop_black", "merge_copies", "seed")
+"""What a resumed run must have as it began: the steps already done were counted in these."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The epoch that weights are made of."""
+
+    accuracy: float
+    """On PublicTest, 0-1."""
+    epoch: int
+    """Counted from 1."""
+    size_px: int
+    averaged: bool
+    """Whether these are the averaged weights."""
+    tensors: dict[str, torch.Tensor]
+
+
+@dataclass(slots=True)
+class RunState:
+    """Everything that changes while a run goes on.
+
+    There is no state of random generators: every step seeds its own from the recipe's seed and the
+    step's number, so that a resumed step draws what it would have drawn.
+    """
+
+    model: VGG
+    average: VGG
+    """The weights' moving average; as good as `model` until the averaging starts."""
+    optimizer: torch.optim.SGD
+    step: int = 0
+    """Steps done, over all epochs."""
+    loss_sum: float = 0.0
+    """Of the current epoch's steps."""
+    hits: float = 0.0
+    """Of the current epoch's steps: share of right answers, summed over steps."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """One row an epoch, as in metrics.csv."""
+    best: Best | None = None
+
+
+def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
+    """Replaces the run's checkpoint.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    best = state.best
+    buffer = io.BytesIO()
+    torch.save(
+        {
+            "recipe": recipe.canonical(),
+            "model": state.model.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "step": state.step,
+            "loss_sum": state.loss_sum,
+            "hits": state.hits,
+            "history": state.history,
+            "best": None
+            if best is None
+            else {
+                "accuracy": best.accuracy,
+                "epoch": best.epoch,
+                "size_px": best.size_px,
+                "averaged": best.averaged,
+                "tensors": best.tensors,
+            },
+        },
+        buffer,
+    )
+    write_atomically(folder / RUN_FILE, buffer.getvalue())
+
+
+def restore_run(folder: Path, recipe: Recipe, state: RunState) -> tuple[str, ...]:
+    """Fills a fresh state with the folder's checkpoint; gives the recipe's keys that have changed.
+
+    A recipe that is quite the same continues bit for bit. One with other stages or another learning
+    rate takes effect from here on, which shortens a run that is late.
+
+    Raises:
+        WeightsError: there is none, it is damaged, or one of `FIXED` has changed.
+    """
+    path = folder / RUN_FILE
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise WeightsError(f"{path} is no checkpoint that this run can resume from") from error
+    changed = _changed_keys(path, saved, recipe)
+    for model, key in ((state.model, "model"), (state.average, "average")):
+        fill_model(str(path), recipe.architecture, saved[key])
+        model.load_state_dict(saved[key])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.step, state.history = saved["step"], saved["history"]
+    state.loss_sum, state.hits = saved["loss_sum"], saved["hits"]
+    state.best = None if saved["best"] is None else Best(**saved["best"])
+    return changed
+
+
+def _changed_keys(path: Path, saved: Any, recipe: Recipe) -> tuple[str, ...]:
+    if not isinstance(saved, dict) or "recipe" not in saved:
+        raise WeightsError(f"{path} is no checkpoint of a training run")
+    before, now = json.loads(saved["recipe"]), json.loads(recipe.canonical())
+    changed = tuple(sorted(key for key in before | now if before.get(key) != now.get(key)))
+    for key in FIXED:
+        if key in changed:
+            raise WeightsError(f"{path} was begun with {key} = {before.get(key)}")
+    return changed

@@ -1,0 +1,119 @@
+"""Sound in a codec that the output's container takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from mien.contract.errors import OutputError
+
+_BIT_RATES = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000, "mp2": 128_000}
+"""Bits a second and channel: transparent for speech, good for music."""
+_STEREO_ONLY = {"mp2", "libmp3lame"}
+_LAYOUTS = ("mono", "stereo", "5.1")
+_USUAL_RATE = 48_000
+_NS = 1_000_000_000
+
+
+class AudioTranscoder:
+    """Decodes the packets of one source stream and encodes them for the output.
+
+    Packets that cannot be decoded are left out; the times of the others stay.
+
+    Args:
+        output: Gets a new stream.
+        encoder: FFmpeg's name of an audio encoder.
+        source: The stream that the packets are from.
+        silence_from_ns: Time stamp from which silence fills the time before the first sound, for
+            containers without time stamps; None fills nothing.
+
+    Raises:
+        OutputError: The encoder cannot be opened for this sound.
+    """
+
+    def __init__(
+        self,
+        output: OutputContainer,
+        encoder: str,
+        source: AudioStream,
+        silence_from_ns: int | None,
+    ) -> None:
+        self._source = source
+        self._silence_from_ns = silence_from_ns
+        codec = av.Codec(encoder, "w")
+        self.codec = codec.canonical_name
+        rate = source.codec_context.sample_rate
+        if codec.audio_rates and rate not in codec.audio_rates:
+            rate = _USUAL_RATE
+        self.stream = cast(AudioStream, output.add_stream(encoder, rate=rate))
+        layout = _layout(source.codec_context.layout, encoder)
+        self.stream.codec_context.layout = layout
+        self.stream.codec_context.bit_rate = _BIT_RATES[encoder] * layout.nb_channels
+        self._open()
+
+    def packets(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
+        """Encoded packets that are ready after one packet of the source."""
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            return  # damaged: the rest of the sound goes on
+        for frame in frames:
+            yield from self._silence_before(frame)
+            yield from self._encode(frame)
+
+    def flush(self) -> Iterator[Packet[AudioStream]]:
+        """The packets that decoder and encoder still hold."""
+        try:
+            frames = self._source.codec_context.decode(None)
+        except av.error.FFmpegError:
+            frames = []
+        for frame in frames:
+            yield from self._encode(frame)
+        yield from self._encode(None)
+
+    def _silence_before(self, first: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        begin_ns, self._silence_from_ns = self._silence_from_ns, None
+        if begin_ns is None or first.pts is None or first.time_base is None:
+            return
+        rate = first.sample_rate
+        begin = round(Fraction(begin_ns, _NS) * rate)
+        end = round(first.pts * first.time_base * rate)
+        for start in range(begin, end, rate):
+            silence = av.AudioFrame(first.format.name, first.layout.name, min(rate, end - start))
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.sample_rate = rate
+            silence.time_base = first.time_base  # the resampler wants one for all
+            silence.pts = round(Fraction(start, rate) / first.time_base)
+            yield from self._encode(silence)
+
+    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
+        for packet in self.stream.codec_context.encode(frame):
+            packet.stream = self.stream
+            yield packet
+
+    def _open(self) -> None:
+        try:
+            self.stream.codec_context.open()
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            raise OutputError(
+                f"the sound cannot be encoded with {self.codec} at "
+                f"{self.stream.codec_context.sample_rate} Hz"
+            ) from error
+
+
+def _layout(source: av.AudioLayout, encoder: str) -> av.AudioLayout:
+    """The source's channels where the encoder takes them, else stereo."""
+    names = _LAYOUTS[:2] if encoder in _STEREO_ONLY else _LAYOUTS
+    for name in names:
+        layout = av.AudioLayout(name)
+        if layout.nb_channels == source.nb_channels:
+            return layout  # by its name, since raw sound says no more than a number
+    return av.AudioLayout("stereo")

@@ -1,0 +1,172 @@
+"""What each file extension can carry, and what it carries unless told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from mien.contract.errors import UsageError
+from mien.contract.frames import SourceInfo
+
+_MPEG_RATES = (
+    Fraction(24000, 1001),
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(50),
+    Fraction(60000, 1001),
+    Fraction(60),
+)
+_USUAL_RATES = (Fraction(10), Fraction(12), Fraction(15), Fraction(20), *_MPEG_RATES)
+_FALLBACK_RATE = Fraction(25)
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The abilities of one kind of video file; codec names are FFmpeg's canonical ones."""
+
+    muxer: str
+    video: tuple[str, ...]
+    """Codecs that players expect in it."""
+    encoder: str
+    """FFmpeg encoder used where none is asked for."""
+    audio: tuple[str, ...]
+    """Codecs that are copied untouched."""
+    audio_encoder: str
+    """FFmpeg encoder for audio that cannot be copied."""
+    variable_rate: bool = True
+    """False where every picture has to last equally long."""
+    stamped: bool = True
+    """False where a picture has no time, only a number: no B-frames, times in whole pictures."""
+    rates: tuple[Fraction, ...] = ()
+    """The only frame rates it knows; empty where any will do."""
+    muxer_options: dict[str, str] = field(default_factory=dict)
+
+
+_MP4_OPTIONS = {
+    "movflags": "+faststart",
+    # the default of 1000 would round the place of a video that starts late to milliseconds
+    "movie_timescale": "90000",
+}
+_MP4 = Container(
+    muxer="mp4",
+    video=("h264", "hevc", "av1", "vp9", "mpeg4"),
+    encoder="libx264",
+    audio=("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
+    audio_encoder="aac",
+    muxer_options=_MP4_OPTIONS,
+)
+
+CONTAINERS: dict[str, Container] = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container(
+        muxer="mov",
+        video=("h264", "hevc", "mpeg4"),
+        encoder="libx264",
+        audio=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16be", "pcm_s24be", *_PCM),
+        audio_encoder="aac",
+        muxer_options=_MP4_OPTIONS,
+    ),
+    ".mkv": Container(
+        muxer="matroska",
+        video=("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "ffv1"),
+        encoder="libx264",
+        audio=("aac", "mp3", "mp2", "ac3", "eac3", "dts", "opus", "vorbis", "flac", "alac", *_PCM),
+        audio_encoder="aac",
+    ),
+    ".webm": Container(
+        muxer="webm",
+        video=("vp9", "vp8", "av1"),
+        encoder="libvpx-vp9",
+        audio=("opus", "vorbis"),
+        audio_encoder="libopus",
+    ),
+    ".avi": Container(
+        muxer="avi",
+        video=("mpeg4", "h264", "ffv1"),
+        encoder="mpeg4",
+        audio=("mp3", "mp2", "ac3", "pcm_s16le", "pcm_u8"),
+        audio_encoder="libmp3lame",
+        variable_rate=False,
+        stamped=False,
+        # a sound that starts early must not push the pictures
+        muxer_options={"avoid_negative_ts": "disabled"},
+    ),
+    ".ts": Container(
+        muxer="mpegts",
+        video=("h264", "hevc"),
+        encoder="libx264",
+        audio=("aac", "mp3", "mp2", "ac3", "eac3"),
+        audio_encoder="aac",
+    ),
+    ".flv": Container(
+        muxer="flv",
+        video=("h264", "flv1"),
+        encoder="libx264",
+        audio=("aac", "mp3"),
+        audio_encoder="aac",
+    ),
+    ".mpg": Container(
+        muxer="mpeg",
+        video=("mpeg2video", "mpeg1video"),
+        encoder="mpeg2video",
+        audio=("mp2", "mp3", "ac3"),
+        audio_encoder="mp2",
+        variable_rate=False,
+        rates=_MPEG_RATES,
+    ),
+}
+"""By extension, in lower case with its dot."""
+
+
+def container_of(path: Path) -> Container:
+    """The container that the extension asks for.
+
+    Raises:
+        UsageError: It asks for none that is known.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        known = " ".join(CONTAINERS)
+        raise UsageError(
+            f"{path.name} does not say which kind of video to write; known are {known}"
+        ) from None
+
+
+def constant_fps(path: Path, info: SourceInfo) -> Fraction | None:
+    """The rate to sample at where the container knows but one; None where it takes any times.
+
+    Call it before the stream starts, and only where the user asks for no rate: the sampler then
+    repeats or leaves out frames, so that the output lasts as long as the source.
+    """
+    container = container_of(path)
+    if container.variable_rate:
+        return None
+    source = info.source_fps or _FALLBACK_RATE
+    if container.rates:
+        return _nearest(source, container.rates)
+    nearest = _nearest(source, _USUAL_RATES)
+    # an odd but sane rate stays as it is; averages of variable rates become a usual one
+    return source if source.denominator in {1, 1001} and source <= 240 else nearest
+
+
+def check_fps(path: Path, fps: Fraction | None) -> None:
+    """Refuse a rate that the container does not know.
+
+    Raises:
+        UsageError: It does not.
+    """
+    rates = container_of(path).rates
+    if fps is None or not rates or fps in rates:
+        return
+    known = ", ".join(f"{float(rate):.5g}" for rate in rates)
+    raise UsageError(f"{path.suffix} files know the frame rates {known} only, not {float(fps):.5g}")
+
+
+def _nearest(rate: Fraction, rates: tuple[Fraction, ...]) -> Fraction:
+    return min(rates, key=lambda known: abs(known - rate))

@@ -1,0 +1,115 @@
+"""From analyses to faces with a history: what results say and what frames show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.contract.analyses import Floats, FrameAnalysis
+from mien.contract.geometry import AnalysisGeometry
+from mien.contract.outputs import DrawnFace
+from workers.smoothing import Smoother, Steady
+from workers.tracking import FORGET_S, Tracker
+
+COAST_S = 0.25
+"""How long a face that was missed by the detector is still drawn where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """One detection, with its track."""
+
+    track: int
+    box: Floats
+    """float32 (4,): x1, y1, x2, y2 in source pixels, in steps of .1."""
+    confidence: float | None
+    probabilities: Floats
+    """float32 (7,): this frame's own."""
+    steady: Steady
+    seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSnapshot:
+    """All faces at the time of one analysed frame."""
+
+    index: int
+    time_ns: int
+    found: tuple[TrackedFace, ...]
+    """Faces of this frame, sorted by track."""
+    missed: tuple[TrackedFace, ...]
+    """Faces that were there a moment ago and are still drawn."""
+
+    @property
+    def drawn(self) -> dict[int, TrackedFace]:
+        return {face.track: face for face in (*self.found, *self.missed)}
+
+
+class FaceHistory:
+    """Turns the analyses of one stream, in order, into snapshots."""
+
+    def __init__(self, geometry: AnalysisGeometry, smoothing_s: float) -> None:
+        self._geometry = geometry
+        self._tracker = Tracker()
+        self._smoother = Smoother(smoothing_s)
+        self._last: dict[int, TrackedFace] = {}
+
+    def add(self, index: int, time_ns: int, analysis: FrameAnalysis) -> FaceSnapshot:
+        """The snapshot of an analysed frame; frames must come in order."""
+        boxes = np.round(self._geometry.to_source(analysis.boxes), 1)
+        tracks = self._tracker.update(boxes, time_ns)
+        found = []
+        for row in sorted(range(len(tracks)), key=tracks.__getitem__):
+            track, probabilities = tracks[row], analysis.probabilities[row]
+            confidence = None
+            if analysis.confidences is not None:
+                confidence = float(analysis.confidences[row])
+            steady = self._smoother.update(track, probabilities, time_ns)
+            found.append(TrackedFace(track, boxes[row], confidence, probabilities, steady, time_ns))
+        self._smoother.forget(time_ns - round(FORGET_S * 1e9))
+        missed = self._coasting({face.track for face in found}, time_ns)
+        self._last = {face.track: face for face in (*found, *missed)}
+        return FaceSnapshot(index, time_ns, tuple(found), tuple(missed))
+
+    def _coasting(self, found: set[int], time_ns: int) -> list[TrackedFace]:
+        return [
+            face
+            for face in self._last.values()
+            if face.track not in found
+            and time_ns - face.seen_ns <= COAST_S * 1e9
+            and not self._at_edge(face.box)
+        ]
+
+    def _at_edge(self, box: Floats) -> bool:
+        x1, y1, x2, y2 = box
+        width, height = self._geometry.source_width, self._geometry.source_height
+        return bool(x1 <= 1 or y1 <= 1 or x2 >= width - 1 or y2 >= height - 1)
+
+
+def drawn_at(before: FaceSnapshot, after: FaceSnapshot | None, time_ns: int) -> list[DrawnFace]:
+    """The faces that a frame between two analysed ones shows.
+
+    A face of both is interpolated; one of the first alone is held for the first half of the way,
+    one of the second alone is not there yet. Without a second snapshot everything is held.
+    """
+    if after is None:
+        return [_draw(face, face.box, face.steady.probabilities) for face in before.drawn.values()]
+    share = (time_ns - before.time_ns) / max(after.time_ns - before.time_ns, 1)
+    later = after.drawn
+    drawn = []
+    for track, face in before.drawn.items():
+        then = later.get(track)
+        if then is not None:
+            box = face.box + share * (then.box - face.box)
+            one, two = face.steady.probabilities, then.steady.probabilities
+            drawn.append(_draw(face, box, one + share * (two - one)))
+        elif share < 0.5:
+            drawn.append(_draw(face, face.box, face.steady.probabilities))
+    return drawn
+
+
+def _draw(face: TrackedFace, box: Floats, probabilities: Floats) -> DrawnFace:
+    x1, y1, x2, y2 = (float(side) for side in box)
+    shown = face.steady.shown
+    return DrawnFace(face.track, (x1, y1, x2, y2), shown, float(probabilities[shown]))

@@ -1,0 +1,107 @@
+"""Results as a table: a row a face, and one row for a frame without faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from mien.contract.expressions import EXPRESSIONS
+from workers.faces import FaceSnapshot, TrackedFace
+
+if TYPE_CHECKING:
+    import pandas
+
+FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
+COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
+
+Cell = int | float | str | None
+Row = tuple[Cell, ...]
+
+_DTYPES = {
+    "frame": "int64",
+    "time_s": "float64",
+    "track": "Int64",
+    "expression": "string",
+    "shown": "string",
+    "reason": "string",
+} | dict.fromkeys(("x1", "y1", "x2", "y2", "confidence", *EXPRESSIONS), "Float64")
+
+
+class Origin(Protocol):
+    """Tells where numbers come from; only files that keep it ask, since it reads the source."""
+
+    def about(self) -> Mapping[str, object]: ...
+
+
+def seconds(time_ns: int) -> float:
+    """Seconds in 6 decimals, as all results state them."""
+    return round(time_ns / 1e9, 6)
+
+
+def snapshot_rows(snapshot: FaceSnapshot) -> list[Row]:
+    """The rows of an analysed frame, in the order of COLUMNS."""
+    place: Row = (snapshot.index, seconds(snapshot.time_ns))
+    if not snapshot.found:
+        return [(*place, *([None] * len(FACE_COLUMNS)), None)]
+    return [(*place, *_face_cells(face), None) for face in snapshot.found]
+
+
+def lost_row(index: int, time_ns: int, reason: str) -> Row:
+    """The row of a frame whose analysis was given up."""
+    return (index, seconds(time_ns), *([None] * len(FACE_COLUMNS)), reason)
+
+
+def box_cells(face: TrackedFace) -> list[float]:
+    """x1, y1, x2, y2 in source pixels, one decimal."""
+    return [round(float(side), 1) for side in face.box]
+
+
+def probability_cells(face: TrackedFace) -> list[float]:
+    """In the order of EXPRESSIONS, four decimals."""
+    return [round(float(p), 4) for p in face.probabilities]
+
+
+def expression_of(face: TrackedFace) -> str:
+    """The likeliest expression of this frame alone."""
+    return EXPRESSIONS[int(face.probabilities.argmax())]
+
+
+def confidence_of(face: TrackedFace) -> float | None:
+    """The detector's, four decimals; None where it has none."""
+    return None if face.confidence is None else round(face.confidence, 4)
+
+
+def _face_cells(face: TrackedFace) -> Row:
+    return (
+        face.track,
+        *box_cells(face),
+        confidence_of(face),
+        expression_of(face),
+        EXPRESSIONS[face.steady.shown],
+        *probability_cells(face),
+    )
+
+
+class Table:
+    """Collects the rows of a stream for a DataFrame; grows with the number of faces."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+
+    def write(self, snapshot: FaceSnapshot) -> None:
+        self._rows += snapshot_rows(snapshot)
+
+    def lost(self, index: int, time_ns: int, reason: str) -> None:
+        self._rows.append(lost_row(index, time_ns, reason))
+
+    def finish(self, origin: Origin) -> None:
+        """Nothing is written."""
+
+    def abort(self) -> None:
+        self._rows.clear()
+
+    def frame(self) -> pandas.DataFrame:
+        """The rows so far, with types that keep empty cells empty."""
+        import pandas
+
+        return pandas.DataFrame(self._rows, columns=list(COLUMNS)).astype(_DTYPES)

@@ -1,0 +1,55 @@
+"""What takes the annotated pictures of a stream, whatever it makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from mien.contract.pictures import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSummary:
+    """What was written, as the report tells it."""
+
+    path: Path
+    frames: int
+    """Pictures in the file."""
+    duration_ns: int
+    """From the first picture's start to the last one's end."""
+    fps: Fraction | None
+    """Constant rate; None where every picture has its own time."""
+    audio: list[str]
+    """One entry an audio stream: 'aac copied', 'pcm_s16le transcoded to aac'."""
+    encoder: str
+    """FFmpeg's name of the video encoder, or the photo's format."""
+    notes: list[str] = field(default_factory=list)
+    """What a user might not expect, a sentence each."""
+
+
+class Sink(Protocol):
+    """Where the pictures of one stream go, in order."""
+
+    def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
+        """Take the next picture. It may be read later, so nobody may change it afterwards.
+
+        Args:
+            picture: In the size and layout that the source announced.
+            pts_ns: From the source's first frame; greater than that of the picture before.
+            duration_ns: How long it is shown; used for the last one.
+
+        Raises:
+            OutputError: It cannot be written; nothing is left behind.
+        """
+
+    def finish(self) -> OutputSummary:
+        """Flush, close, read back and give the final name.
+
+        Raises:
+            OutputError: It cannot be written or does not read back; nothing is left behind.
+        """
+
+    def abort(self) -> None:
+        """Remove everything half-written. Does nothing after `finish` or the second time."""

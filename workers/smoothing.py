@@ -1,0 +1,61 @@
+"""Steadies what is shown of a face, so that its label does not flicker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.contract.analyses import Floats
+
+LEAD = 0.15
+"""How much likelier another expression must be before the label changes."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    probabilities: Floats
+    shown: int
+    seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """The smoothed look on one face."""
+
+    probabilities: Floats
+    """float32 (7,), averaged along the track."""
+    shown: int
+    """Index of the expression on the label."""
+
+
+class Smoother:
+    """Averages probabilities along each track and changes a label only with a clear lead.
+
+    The weight of the past falls to 1/e within `time_s`, whatever the rate of analyses. With
+    `time_s` 0 every analysis speaks for itself.
+    """
+
+    def __init__(self, time_s: float) -> None:
+        self._time_s = time_s
+        self._tracks: dict[int, _Memory] = {}
+
+    def update(self, track: int, probabilities: Floats, time_ns: int) -> Steady:
+        """What to show for a track, given this frame's own probabilities (7,)."""
+        memory = self._tracks.get(track)
+        if memory is None or self._time_s <= 0:
+            memory = _Memory(probabilities, int(probabilities.argmax()), time_ns)
+            self._tracks[track] = memory
+            return Steady(memory.probabilities, memory.shown)
+        keep = math.exp(-(time_ns - memory.seen_ns) / 1e9 / self._time_s)
+        mixed = (keep * memory.probabilities + (1 - keep) * probabilities).astype(np.float32)
+        best = int(mixed.argmax())
+        if mixed[best] > mixed[memory.shown] + LEAD:
+            memory.shown = best
+        memory.probabilities, memory.seen_ns = mixed, time_ns
+        return Steady(mixed, memory.shown)
+
+    def forget(self, before_ns: int) -> None:
+        """Drop tracks that were last seen before a time, so that memory stays flat."""
+        self._tracks = {n: m for n, m in self._tracks.items() if m.seen_ns >= before_ns}

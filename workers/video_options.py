@@ -1,0 +1,69 @@
+"""From one preset and one quality to the options that each FFmpeg encoder understands."""
+
+from __future__ import annotations
+
+from mien.contract.errors import UsageError
+
+_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
+"""x264's names, fastest first; its scale of quality is taken for all encoders, too."""
+
+_LARGEST_CRF = 51
+
+
+def encoder_options(encoder: str, preset: str, crf: int) -> dict[str, str]:
+    """Options that make `encoder` work about as x264 would with this preset and crf.
+
+    Raises:
+        UsageError: There is no such preset or crf.
+    """
+    if not 0 <= crf <= _LARGEST_CRF:
+        raise UsageError(f"--crf takes 0 (best) to {_LARGEST_CRF} (smallest), not {crf}")
+    if encoder.endswith("_nvenc") and preset in {f"p{step}" for step in range(1, 8)}:
+        return _nvenc(preset, crf)
+    if preset not in _PRESETS:
+        raise UsageError(f"there is no preset {preset!r}; known are {', '.join(_PRESETS)}")
+    speed = _PRESETS.index(preset)
+    if encoder.endswith("_nvenc"):
+        return _nvenc(f"p{min(7, speed + 1)}", crf)
+    if encoder == "libx264":
+        return {"preset": preset, "crf": str(crf)}
+    if encoder == "libx265":
+        return {"preset": preset, "crf": str(crf), "x265-params": "log-level=error"}
+    if encoder == "libsvtav1":
+        return {"preset": str(max(1, 12 - speed)), "crf": _on_63(crf)}
+    if encoder.startswith("libvpx"):
+        return _vpx(speed, crf)
+    return {}
+
+
+def quantiser(crf: int) -> int:
+    """MPEG-2's and MPEG-4's quantiser, 1 (best) to 31, that looks about like x264's crf."""
+    return max(1, min(31, (crf - 12) // 2))
+
+
+def _nvenc(preset: str, crf: int) -> dict[str, str]:
+    return {"preset": preset, "rc": "vbr", "cq": str(crf)}
+
+
+def _vpx(speed: int, crf: int) -> dict[str, str]:
+    effort = max(0, 8 - speed)
+    # the good deadline stops at 5; beyond it only real time is faster
+    deadline = "realtime" if effort > 5 else "good"
+    threads = {"row-mt": "1", "tile-columns": "2"}
+    return {"deadline": deadline, "cpu-used": str(effort), "crf": _on_63(crf), "b": "0", **threads}
+
+
+def _on_63(crf: int) -> str:
+    """The same quality on the scale of VP9 and AV1."""
+    return str(round(crf * 63 / _LARGEST_CRF))
