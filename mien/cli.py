@@ -80,6 +80,94 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     click.echo(f"{info.architecture}: {output}")
 
 
+@cli.command()
+@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="fer2013.csv",
+    help="FER2013 in its original layout.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN_DIR",
+    help="Folder for checkpoints, metrics and the weights.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Fewer or more than the recipe says.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another than the recipe's.")
+@click.option("--init", metavar="NAME|FILE", help="Weights to begin with.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN_DIR.")
+def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> None:
+    """Train a network on FER2013; the best by PublicTest is kept."""
+    from model.pipeline import choose_device
+    from training.config import load_recipe
+    from training.train import train as run_training
+
+    weights = run_training(
+        load_recipe(recipe), data, out, device=str(choose_device(device)), report=click.echo,
+        **options,
+    )  # fmt: skip
+    click.echo(f"weights: {weights}")
+
+
+@cli.command()
+@click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="fer2013.csv",
+    help="FER2013 in its original layout.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["Training", "PublicTest", "PrivateTest"]),
+    default="PublicTest",
+    show_default=True,
+    help="Which rows are scored.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["single", "flip", "ten-crop"]),
+    default="single",
+    show_default=True,
+    help="How often each face is looked at.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@click.option("--batch", type=click.IntRange(min=1), default=128, show_default=True)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write the figures there as well.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there already.")
+def evaluate(
+    weights: str, data: Path, split: str, views: str, device: str, batch: int,
+    json_file: Path | None, overwrite: bool,
+) -> None:  # fmt: skip
+    """Score weights on a split of FER2013: overall, and expression by expression."""
+    from model.pipeline import choose_device
+    from training.evaluate import evaluate as score
+    from workers.atomic import AtomicFile, check_target
+    from workers.write_errors import writing
+
+    if json_file is not None:
+        check_target(json_file, overwrite)
+    found = score(weights, data, split, views, str(choose_device(device)), batch)
+    click.echo(found.table())
+    if json_file is not None:
+        file = AtomicFile(json_file, overwrite)
+        with writing(json_file):
+            file.partial.write_text(found.to_json(), encoding="utf-8")
+        file.commit()
+
+
 def main() -> None:
     """Run the command line; every error becomes one line on standard error and an exit code."""
     try:
@@ -101,3 +189,7 @@ def _fail(message: str, code: int) -> None:
         traceback.print_exc()
     click.echo(f"mien: {' '.join(message.split())}", err=True)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -45,11 +45,11 @@ def run(
     camera had ended.
     """
     _check(request)
-    weights = _describe(read_info(request.analysis.weights))
     clock = StageClock()
     with ExitStack() as stack:
         source = open_source(request.source)
         stack.callback(source.close)
+        weights = _describe(read_info(request.analysis.weights))
         transport = MemoryTransport()
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
         stack.callback(stream.abort)

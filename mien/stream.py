@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from producer.audio import AudioFeed
-
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import plan_analysis
@@ -20,6 +18,7 @@ from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
 from mien.transport.ports import Transport
+from producer.audio import AudioFeed
 from producer.producer import Producer
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame, OutputSampler
 from producer.source import Source

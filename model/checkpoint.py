@@ -120,8 +120,8 @@ def save_weights(
             if not bool(kept.isfinite().all()):
                 raise WeightsError(f"the tensor {name} is not finite and was not saved")
         tensors[name] = kept.contiguous().clone(memory_format=torch.contiguous_format)
-    digest = _tensor_sha256(path, save(tensors))
-    info = dataclasses.replace(info, tensor_sha256=digest)
+    content = save(tensors)
+    info = dataclasses.replace(info, tensor_sha256=_tensor_sha256(path, content))
     text = json.dumps(dataclasses.asdict(info), sort_keys=True)
     metadata = {
         "format": _FORMAT,
@@ -129,7 +129,7 @@ def save_weights(
         "info": text,
         "info_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    write_atomically(path, save(tensors, metadata))
+    write_atomically(path, _described(path, content, metadata))
     return info
 
 
@@ -200,6 +200,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _described(path: Path, content: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The same file with metadata; the library writes those in a random order, we in ours."""
+    length = int.from_bytes(content[:8], "little")
+    header = {"__metadata__": metadata, **_header_of(path, content)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # the format wants its tensors at a multiple of 8
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def _header_of(path: Path, content: bytes) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import numpy as np
 from mien.contract.pictures import Pixels
 from model.detection import Detections, clipped, largest_first
 
-SCALE_FACTOR = 1.1
+SCALE_FACTOR = 1.2
 """From one window size to the next."""
-MIN_NEIGHBORS = 6
-"""Windows that must agree on a face."""
+MIN_NEIGHBORS = 5
+"""Windows that must agree on a face. On clips and photos with 151 faces that MTCNN is sure of, 1.2
+and 5 found 114 of them and 4 things that are none; 1.1 and 6 found 119 and 6 at twice the time."""
 
 
 class Haar:

@@ -1,7 +1,6 @@
 """Takes over a `model_state.pth.tar` of common FER2013 training scripts, without trusting it."""
 
 import pickle
-from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,30 @@ from model.vgg import ARCHITECTURES, VGG
 BASELINE_INPUT_PX = 44
 """Those scripts train on 44 px windows of the 48 px faces, with pixels in [0, 1] as they are."""
 
-_NEEDED_GLOBALS: list[Any] = [torch.optim.SGD, defaultdict, OrderedDict, dict]
+
+class _Discarded:
+    """Stands in for the pickled optimiser, so that none is ever built."""
+
+
+def _plain_dict(_factory: object) -> dict[Any, Any]:
+    """Stands in for `defaultdict(dict)`, which the safe loader cannot fill."""
+    return {}
+
+
+_NEEDED_GLOBALS: list[Any] = [
+    (_Discarded, "torch.optim.sgd.SGD"),
+    (_plain_dict, "collections.defaultdict"),
+    dict,
+]
 """What a pickled SGD optimiser names; its state is read and thrown away."""
 
 
 def import_checkpoint(source: Path, target: Path, architecture: str | None = None) -> WeightsInfo:
     """Reads `{epoch, model_weights, optimizer}` and writes weights of ours to `target`.
 
-    The architecture is told from the shapes unless it is given. Nothing but tensors, plain
-    containers and an SGD optimiser is ever built from the file; a GPU's tensors come to the host.
+    The architecture is told from the shapes unless it is given. Nothing but tensors and plain
+    containers is ever built from the file; the optimiser is left out; a GPU's tensors come to the
+    host.
 
     Raises:
         WeightsError: no such file, it names other globals, or it holds no VGG of these shapes.

@@ -12,8 +12,33 @@ from av.stream import Discard
 from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
 from producer.opening import Timeouts, open_container
-from producer.probe import container_start
-from producer.timestamps import to_ns
+from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
+from producer.timestamps import JUMP_S, to_ns
+
+
+class Clock:
+    """One audio stream's time stamps, which go on where the source's start over."""
+
+    def __init__(self, jump_ticks: int, wrap_ticks: int | None) -> None:
+        """jump_ticks: a step back of more is a new beginning; wrap_ticks: as of the container."""
+        self._jump, self._wrap = jump_ticks, wrap_ticks
+        self._shift = 0
+        self._next: int | None = None
+
+    def correct(self, packet: Packet[AudioStream]) -> None:
+        """Move a packet's stamps to where they belong (`producer.timestamps` does for frames)."""
+        assert packet.dts is not None  # noqa: S101
+        back = 0 if self._next is None else self._next - (packet.dts + self._shift)
+        if self._wrap is not None and abs(back) > self._wrap // 2:
+            step = self._wrap if back > 0 else -self._wrap
+            self._shift += step
+            back -= step
+        if self._next is not None and back > self._jump:
+            self._shift = self._next - packet.dts
+        packet.dts += self._shift
+        if packet.pts is not None:
+            packet.pts += self._shift
+        self._next = packet.dts + (packet.duration or 0)
 
 
 class AudioFeed:
@@ -43,13 +68,19 @@ class AudioFeed:
         self._position = {stream.index: at for at, stream in enumerate(self.templates)}
         self._packets = self._read()
         self._ahead: tuple[int, Packet[AudioStream]] | None = None
+        wrap = wrap_ticks(self._container)
+        self._clocks = [
+            Clock(round(JUMP_S / (stream.time_base or AV_TIME_BASE)), wrap)
+            for stream in self.templates
+        ]
 
     def take(self, until_ns: int | None) -> Iterator[tuple[int, Packet[AudioStream]]]:
         """The next packets, up to the first that is not before a time.
 
         until_ns: nanoseconds after the container's start, which `SourceInfo.first_pts_ns` counts
         from too; None takes all that is left. Gives (position in `templates`, packet) in the
-        file's order, the packet's time stamps still the source's.
+        file's order, the packet's time stamps still the source's, but for a clock that starts
+        over: that goes on.
         """
         while True:
             item = self._ahead or next(self._packets, None)
@@ -79,7 +110,9 @@ class AudioFeed:
                 for packet in self._container.demux(tuple(self.templates)):
                     if packet.size and packet.dts is not None:
                         fruitless = 0
-                        yield self._position[packet.stream_index], packet
+                        position = self._position[packet.stream_index]
+                        self._clocks[position].correct(packet)
+                        yield position, packet
             except av.error.ExitError:
                 return
             except (av.error.FFmpegError, OSError):

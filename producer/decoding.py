@@ -27,9 +27,13 @@ END_OF_FILE, DAMAGED, CONNECTION_LOST = "end of file", "damaged", "connection lo
 class Decoder:
     """One video stream of one container, from its beginning to its end, once."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, live: bool) -> None:
-        """live: the stream has no end of its own, and no frame may wait for later ones."""
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, live: bool, remote: bool
+    ) -> None:
+        """live: the stream has no end of its own, and no frame may wait for later ones;
+        remote: what is missing was lost on the way, not in a file."""
         self._container, self._stream, self._live = container, stream, live
+        self._broken = CONNECTION_LOST if remote else DAMAGED
         context = stream.codec_context
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         context.thread_type = "SLICE" if live else "AUTO"
@@ -51,7 +55,7 @@ class Decoder:
         if self.corrupt:
             self._count_silent_losses()
         if self.reason == END_OF_FILE and self._last_was_bad:
-            self.reason = DAMAGED
+            self.reason = self._broken
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """The packets that hold something; after an error the reading goes on where it can."""
@@ -70,7 +74,7 @@ class Decoder:
                     self.reason = CONNECTION_LOST
                     return
                 fruitless += 1
-        self.reason = DAMAGED
+        self.reason = self._broken
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         try:

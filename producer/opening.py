@@ -13,6 +13,9 @@ from producer.localfile import check_file
 Timeouts = tuple[float, float]
 """Seconds that opening may take, and seconds that one read may take."""
 
+GENERATE_PTS = 1
+"""FFmpeg's AVFMT_FLAG_GENPTS, which PyAV always sets."""
+
 # PyAV keeps FFmpeg's own log silent by default; nothing here may change that.
 
 
@@ -25,7 +28,7 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     if address.kind == "file":
         check_file(address.path, address.name)
     try:
-        return av.open(
+        container = av.open(
             address.url,
             mode="r",
             format=address.format,
@@ -35,6 +38,11 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = explain(error)
+    else:
+        if container.format.name == "avi":
+            # AVI knows no presentation time; what FFmpeg makes up is wrong for B-frames.
+            container.flags &= ~GENERATE_PTS
+        return container
     if address.kind == "camera" and reason == NOT_MEDIA:
         reason = "it did not answer in time, or with no video"
     # Raised out here so that the original, whose text holds the URL, is not its context.

@@ -28,11 +28,14 @@ class PictureMaker:
         self._sar = Fraction(1) if square or sar is None else sar
         self._planes = PlaneMaker()
         self._size: Size | None = None
+        self._rotation = 0
+        self.turn: Orientation | None = None
+        """How the last frame was made upright; None before the first."""
 
     def make(self, frame: av.VideoFrame) -> Picture:
         """The picture of a decoded frame; its pixels are its own, nothing of the frame is kept."""
         colour = colour_of(frame)
-        turn = stored_orientation(frame)
+        turn = self._turn_of(frame)
         stored = square_pixels((frame.width, frame.height), self._sar)
         wanted = self._size = self._size or turn.size(*stored)
         upright = turn.size(*stored)
@@ -41,6 +44,12 @@ class PictureMaker:
             stored = turn.size(*upright)
         planes = self._planes.make(frame, colour, stored)
         return Picture(compose(planes, turn, upright, wanted, colour), *wanted, colour)
+
+    def _turn_of(self, frame: av.VideoFrame) -> Orientation:
+        """The orientation as it was, unless the frame's rotation says that it is another."""
+        if self.turn is None or frame.rotation != self._rotation:
+            self.turn, self._rotation = stored_orientation(frame), frame.rotation
+        return self.turn
 
 
 def square_pixels(size: Size, sar: Fraction) -> Size:

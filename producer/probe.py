@@ -58,7 +58,10 @@ def container_start(container: InputContainer) -> Fraction:
 
 def source_fps(stream: VideoStream) -> Fraction | None:
     """Average frames a second as stated or implied; None where there is no sense in it."""
-    for rate in (stream.average_rate, stream.guessed_rate):
+    rates = [stream.average_rate, stream.guessed_rate]
+    if stream.start_time is None:
+        rates.reverse()  # without stamps the average is FFmpeg's default, and the codec knows more
+    for rate in rates:
         if rate and 0 < rate <= FASTEST_FPS:
             return Fraction(rate)
     return None

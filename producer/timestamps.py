@@ -75,9 +75,11 @@ class Timeline:
         if self._origin is None:
             self._origin = stamp - expected
         back = last - (stamp - self._origin)
-        if self._wrap is not None and back > self._wrap / 2:
-            self._origin -= self._wrap
-        elif back > JUMP_S:
+        if self._wrap is not None and abs(back) > self._wrap / 2:
+            # Forward, it is FFmpeg that took a new beginning for a wrap.
+            self._origin += self._wrap if back < 0 else -self._wrap
+            back = last - (stamp - self._origin)
+        if back > JUMP_S:
             self._origin = stamp - expected
         return max(stamp - self._origin, last + max(self._time_base, Fraction(1, SECOND_NS)))
 

@@ -62,9 +62,14 @@ def fill(out: Pixels, result: NDArray[Any]) -> None:
 
 
 def stored_orientation(frame: av.VideoFrame) -> Orientation:
-    """How a decoded frame is made upright, from its display matrix; oblique ones are rounded."""
+    """How a decoded frame is made upright, from its display matrix; oblique ones are rounded.
+
+    A frame whose side data was looked at is kept alive by it until Python collects its garbage,
+    so a tiny copy is asked, and only where the rotation has changed (see `PictureMaker`).
+    """
+    tiny = frame.reformat(width=16, height=16, format="gray", threads=1)
     try:
-        matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+        matrix = tiny.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
     except ValueError:  # PyAV does not know some other side data of this frame
         return rotated(frame.rotation)
     if matrix is None:

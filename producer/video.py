@@ -19,7 +19,6 @@ from producer.deinterlace import deinterlaced
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import PictureMaker, square_pixels
 from producer.timestamps import Timeline, to_ns
-from producer.upright import stored_orientation
 
 
 class VideoSource:
@@ -33,7 +32,9 @@ class VideoSource:
         """
         self._address, self._container, self._stream = address, container, stream
         kind = kind_of(address, container)
-        self._decoder = Decoder(container, stream, live=kind == "live")
+        self._decoder = Decoder(
+            container, stream, live=kind == "live", remote=address.kind != "file"
+        )
         rate = probe.source_fps(stream)
         self._timeline = Timeline(
             stream.time_base or probe.AV_TIME_BASE,
@@ -103,7 +104,7 @@ class VideoSource:
             first_pts_ns=0 if live else max(0, offset),
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
-            rotation=stored_orientation(first).rotation,
+            rotation=0 if self._maker.turn is None else self._maker.turn.rotation,
         )
 
 

@@ -36,7 +36,7 @@ BITS = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
 BITS = [cell for cell in BITS if cell not in CORNERS]
 WHITE, BLACK = 235, 16
 
-PLANAR_YUV = ("yuv", "gray", "nv12")
+PLANAR_YUV = ("yuv", "nv12")
 RAW = {"h264": "h264", "264": "h264", "hevc": "hevc", "m2v": "mpeg2video"}
 """Formats of bare codec data, which has no time stamps, by extension."""
 
@@ -191,8 +191,11 @@ def picture(clip: Clip, number: int) -> av.VideoFrame:
     full = clip.colour is not None and clip.colour.full_range
     luma = stored_luma(clip, number)
     frame = yuv_frame(luma, clip.chroma, full or clip.pix_fmt.startswith("yuvj"))
-    if clip.pix_fmt.startswith("yuv420p") and len(clip.pix_fmt) == 7:
+    if clip.pix_fmt == "yuv420p":
         result = frame
+    elif clip.pix_fmt.startswith("gray"):
+        grey = av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), "gray")
+        result = grey.reformat(format=clip.pix_fmt)
     elif clip.pix_fmt.startswith(PLANAR_YUV):
         tag = ColorRange.JPEG if frame.color_range == 2 else ColorRange.MPEG
         result = frame.reformat(format=clip.pix_fmt, src_color_range=tag, dst_color_range=tag)

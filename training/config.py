@@ -190,21 +190,26 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         UsageError: names the first value out of its range.
     """
-    augmentation = recipe.augmentation
-    rules = [
-        (
-            recipe.architecture in ARCHITECTURES,
-            "architecture",
-            f"one of {', '.join(ARCHITECTURES)}",
-        ),
+    for holds, key, range_ in [*_rules(recipe), *_augmentation_rules(recipe.augmentation)]:
+        if not holds:
+            raise UsageError(f"the recipe's {key} must be {range_}")
+
+
+def _rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
+    """Whether a rule holds, of which key, and the range to tell."""
+    sizes = [stage.size_px for stage in recipe.stages]
+    names = ", ".join(ARCHITECTURES)
+    return [
+        (recipe.architecture in ARCHITECTURES, "architecture", f"one of {names}"),
         (recipe.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}"),
         (recipe.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}"),
-        (all(SMALLEST_INPUT_PX <= s.size_px <= 64 for s in recipe.stages), "size_px", "32 to 64"),
+        (all(SMALLEST_INPUT_PX <= size <= 64 for size in sizes), "size_px", "32 to 64"),
         (all(stage.epochs >= 1 for stage in recipe.stages), "epochs", "at least 1"),
         (recipe.batch >= 2, "batch", "at least 2"),
         (recipe.lr > 0, "lr", "above 0"),
         (0 <= recipe.warmup < 1, "warmup", "from 0 to below 1"),
-        (recipe.decay_start >= 0 and recipe.decay_every >= 1, "decay_start", "at least 0"),
+        (recipe.decay_start >= 0, "decay_start", "at least 0"),
+        (recipe.decay_every >= 1, "decay_every", "at least 1"),
         (0 < recipe.decay_rate <= 1, "decay_rate", "above 0, at most 1"),
         (0 < recipe.momentum < 1, "momentum", "between 0 and 1"),
         (recipe.weight_decay >= 0, "weight_decay", "at least 0"),
@@ -212,14 +217,17 @@ def check_recipe(recipe: Recipe) -> None:
         (recipe.gradient_clip >= 0, "gradient_clip", "at least 0"),
         (0 <= recipe.ema_share <= 1, "ema_share", "from 0 to 1"),
         (0 <= recipe.ema_decay < 1, "ema_decay", "from 0 to below 1"),
-        (0 <= augmentation.shift < 1, "shift", "from 0 to below 1"),
-        (0 < augmentation.scale_min <= augmentation.scale_max, "scale_min", "at most scale_max"),
-        (0 <= augmentation.brightness < 1, "brightness", "from 0 to below 1"),
-        (0 <= augmentation.contrast < 1, "contrast", "from 0 to below 1"),
-        (0 <= augmentation.erasing <= 1, "erasing", "from 0 to 1"),
-        (0 <= augmentation.mixup_share <= 1, "mixup_share", "from 0 to 1"),
-        (augmentation.mixup_alpha > 0, "mixup_alpha", "above 0"),
     ]
-    for holds, key, range_ in rules:
-        if not holds:
-            raise UsageError(f"the recipe's {key} must be {range_}")
+
+
+def _augmentation_rules(settings: Augmentation) -> list[tuple[bool, str, str]]:
+    return [
+        (0 <= settings.shift < 1, "shift", "from 0 to below 1"),
+        (0 < settings.scale_min <= settings.scale_max, "scale_min", "at most scale_max"),
+        (0 <= settings.brightness < 1, "brightness", "from 0 to below 1"),
+        (0 <= settings.contrast < 1, "contrast", "from 0 to below 1"),
+        (0 <= settings.erasing <= 1, "erasing", "from 0 to 1"),
+        (0 <= settings.mixup_share <= 1, "mixup_share", "from 0 to 1"),
+        (settings.mixup_alpha > 0, "mixup_alpha", "above 0"),
+        (settings.calm_epochs >= 0, "calm_epochs", "at least 0"),
+    ]

@@ -113,7 +113,7 @@ def _parse_pixels(text: str, path: Path, row: int) -> npt.NDArray[np.int64]:
 
 def _read_cache(cache: Path, stamp: npt.NDArray[np.int64]) -> dict[str, Split] | None:
     try:
-        with np.load(cache, allow_pickle=False) as stored:
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if not np.array_equal(stored["stamp"], stamp):
                 return None
             return {

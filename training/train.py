@@ -83,7 +83,6 @@ def fit(
 ) -> Path:
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
-    _open_folder(out, resume)
     run = _Run(recipe, *training_rows(training, recipe, device), device)
     state = _begin(run, out, init, resume, report)
     progress = Progress(run.total, report)
@@ -100,8 +99,7 @@ def fit(
 
         epoch_ends = state.step % run.steps_per_epoch == 0
         if epoch_ends:
-            _end_epoch(run, state, validation, rate)
-            _write_metrics(out, state)
+            _end_epoch(run, state, validation, rate, out)
         if epoch_ends or time.monotonic() - saved_s > checkpoint_every_s:
             save_run(out, recipe, state)
             saved_s = time.monotonic()
@@ -171,6 +169,7 @@ def _begin(
     report: Callable[[str], None],
 ) -> RunState:
     recipe, count = run.recipe, len(run.images)
+    _open_folder(out, resume)
     if count < recipe.batch:
         raise UsageError(f"a batch of {recipe.batch} is more than the {count} training rows")
     model = _fresh_model(recipe, init).to(run.device).to(memory_format=torch.channels_last)
@@ -271,7 +270,7 @@ def _average(run: _Run, state: RunState) -> None:
             mean.copy_(current[name])
 
 
-def _end_epoch(run: _Run, state: RunState, validation: Split, rate: float) -> None:
+def _end_epoch(run: _Run, state: RunState, validation: Split, rate: float, out: Path) -> None:
     """Scores the weights, and their average where there is one; keeps the best of all epochs."""
     epoch, steps = len(state.history) + 1, run.steps_per_epoch
     size_px = run.recipe.size_at(epoch - 1)
@@ -297,6 +296,7 @@ def _end_epoch(run: _Run, state: RunState, validation: Split, rate: float) -> No
         }
     )
     state.loss_sum = state.hits = 0.0
+    _write_metrics(out, state)
 
 
 def _epoch_line(state: RunState) -> str:

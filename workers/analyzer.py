@@ -19,8 +19,9 @@ TAKE_WAIT_S = 1.0
 class Pipeline(Protocol):
     """What turns images into analyses (`model.pipeline.ExpressionPipeline` is one)."""
 
-    last_seconds: Mapping[str, float]
-    """Seconds of the last call, by step."""
+    @property
+    def last_seconds(self) -> Mapping[str, float]:
+        """Seconds of the last call, by step."""
 
     def analyze(self, images: Sequence[Pixels]) -> list[FrameAnalysis]: ...
 

@@ -57,6 +57,8 @@ class AudioTranscoder:
         self.stream.codec_context.layout = layout
         self.stream.codec_context.bit_rate = _BIT_RATES[encoder] * layout.nb_channels
         self._open()
+        self._resampler: av.AudioResampler | None = None
+        self._form: tuple[object, ...] = ()
 
     def packets(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
         """Encoded packets that are ready after one packet of the source."""
@@ -76,7 +78,8 @@ class AudioTranscoder:
             frames = []
         for frame in frames:
             yield from self._encode(frame)
-        yield from self._encode(None)
+        yield from self._drain()
+        yield from self._send(None)
 
     def _silence_before(self, first: AudioFrame) -> Iterator[Packet[AudioStream]]:
         begin_ns, self._silence_from_ns = self._silence_from_ns, None
@@ -94,7 +97,24 @@ class AudioTranscoder:
             silence.pts = round(Fraction(start, rate) / first.time_base)
             yield from self._encode(silence)
 
-    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
+    def _encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        form = (frame.format.name, frame.layout.name, frame.sample_rate, frame.time_base)
+        if self._resampler is None or form != self._form:
+            # broadcasts change between mono, stereo and more as they like
+            yield from self._drain()
+            context = self.stream.codec_context
+            self._form = form
+            self._resampler = av.AudioResampler(context.format, context.layout, context.rate)
+        for part in self._resampler.resample(frame):
+            yield from self._send(part)
+
+    def _drain(self) -> Iterator[Packet[AudioStream]]:
+        if self._resampler is not None:
+            for part in self._resampler.resample(None):
+                yield from self._send(part)
+            self._resampler = None
+
+    def _send(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
         for packet in self.stream.codec_context.encode(frame):
             packet.stream = self.stream
             yield packet

@@ -15,6 +15,9 @@ from workers.tracking import FORGET_S, Tracker
 COAST_S = 0.25
 """How long a face that was missed by the detector is still drawn where it was."""
 
+FLASH_S = 0.3
+"""A face that is not found again within so short a time was none, and is not drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrackedFace:
@@ -28,6 +31,8 @@ class TrackedFace:
     """float32 (7,): this frame's own."""
     steady: Steady
     seen_ns: int
+    age: int
+    """In how many analyses the track was found, this one included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class FaceHistory:
         self._geometry = geometry
         self._tracker = Tracker()
         self._smoother = Smoother(smoothing_s)
+        self._ages: dict[int, int] = {}
         self._last: dict[int, TrackedFace] = {}
 
     def add(self, index: int, time_ns: int, analysis: FrameAnalysis) -> FaceSnapshot:
@@ -66,8 +72,12 @@ class FaceHistory:
             if analysis.confidences is not None:
                 confidence = float(analysis.confidences[row])
             steady = self._smoother.update(track, probabilities, time_ns)
-            found.append(TrackedFace(track, boxes[row], confidence, probabilities, steady, time_ns))
-        self._smoother.forget(time_ns - round(FORGET_S * 1e9))
+            self._ages[track] = age = self._ages.get(track, 0) + 1
+            found.append(
+                TrackedFace(track, boxes[row], confidence, probabilities, steady, time_ns, age)
+            )
+        for number in self._smoother.forget(time_ns - round(FORGET_S * 1e9)):
+            del self._ages[number]
         missed = self._coasting({face.track for face in found}, time_ns)
         self._last = {face.track: face for face in (*found, *missed)}
         return FaceSnapshot(index, time_ns, tuple(found), tuple(missed))
@@ -77,6 +87,7 @@ class FaceHistory:
             face
             for face in self._last.values()
             if face.track not in found
+            and face.age > 1
             and time_ns - face.seen_ns <= COAST_S * 1e9
             and not self._at_edge(face.box)
         ]
@@ -87,25 +98,34 @@ class FaceHistory:
         return bool(x1 <= 1 or y1 <= 1 or x2 >= width - 1 or y2 >= height - 1)
 
 
-def drawn_at(before: FaceSnapshot, after: FaceSnapshot | None, time_ns: int) -> list[DrawnFace]:
-    """The faces that a frame between two analysed ones shows.
+def drawn_at(
+    before: FaceSnapshot, after: FaceSnapshot | None, time_ns: int, *, cautious: bool = False
+) -> list[DrawnFace]:
+    """The faces that a frame shows, at the time of an analysed frame or between two of them.
 
-    A face of both is interpolated; one of the first alone is held for the first half of the way,
-    one of the second alone is not there yet. Without a second snapshot everything is held.
+    A face of both is interpolated; one of the first alone is held for the first half of the way
+    (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
+    there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
+    covers whatever may be one, all the way.
     """
     if after is None:
         return [_draw(face, face.box, face.steady.probabilities) for face in before.drawn.values()]
-    share = (time_ns - before.time_ns) / max(after.time_ns - before.time_ns, 1)
+    way_ns = max(after.time_ns - before.time_ns, 1)
+    share = (time_ns - before.time_ns) / way_ns
     later = after.drawn
     drawn = []
     for track, face in before.drawn.items():
         then = later.get(track)
+        flash = face.age == 1 and way_ns <= FLASH_S * 1e9
         if then is not None:
             box = face.box + share * (then.box - face.box)
             one, two = face.steady.probabilities, then.steady.probabilities
             drawn.append(_draw(face, box, one + share * (two - one)))
-        elif share < 0.5:
+        elif cautious or (share < 0.5 and not flash):
             drawn.append(_draw(face, face.box, face.steady.probabilities))
+    if cautious and share > 0:
+        new = [face for track, face in later.items() if track not in before.drawn]
+        drawn += [_draw(face, face.box, face.steady.probabilities) for face in new]
     return drawn
 
 

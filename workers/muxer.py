@@ -14,14 +14,13 @@ from workers.results import Results
 from workers.sink import Sink
 from workers.summary import Summary
 
-Ahead = tuple[int, FaceSnapshot | None]
-
 
 class Muxer:
     """Walks through the frames of one stream in order.
 
-    A frame that is analysed waits for its own analysis; one in between waits for the next, so
-    that its boxes can be interpolated, unless `hold` says that the window is too small for that.
+    A frame waits for the analysis before it, or its own, and for the next one, so that boxes can
+    be interpolated and flashes be told from faces; unless `hold` says that the window is too small
+    for that.
     It never changes which frames are shown or when: that was decided by the producer.
     """
 
@@ -52,7 +51,7 @@ class Muxer:
         self._hold = hold
         self._blur = blur
         self._before: FaceSnapshot | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: tuple[int, FaceSnapshot | None] | None = None  # its index and what it gave
 
     def run(self) -> EndOfStream:
         """Work until the counted end of the stream; raises `Closed` when the run is stopped."""
@@ -61,32 +60,38 @@ class Muxer:
             if isinstance(frame, EndOfStream):
                 self._summary.finish(frame.end_ns)
                 return frame
-            state, after = self._analysed(frame) if frame.analysed else self._between()
-            self._show(frame, after)
+            state = self._reach(frame)
+            self._show(frame)
             self._ledger.count(state)
             self._progress.frames = frame.index + 1
             self._progress.position_ns = frame.pts_ns
             self._feed.release()
 
-    def _analysed(self, frame: WaitingFrame) -> tuple[FrameState, None]:
+    def _reach(self, frame: WaitingFrame) -> FrameState:
+        """Bring the snapshots before and after up to this frame; waits for them."""
+        lost = frame.analysed and not self._arrive(frame)
+        if self._ahead is None and not self._hold:
+            coming = self._feed.next_analysed()
+            if coming is not None:
+                self._ahead = (coming.index, self._receive(coming))
+        if frame.analysed:
+            known: FrameState = "muxed-analysed" if frame.showings else "analysed-only"
+            return "failed" if lost else known
+        return "muxed-held" if self._after is None else "muxed-interpolated"
+
+    def _arrive(self, frame: WaitingFrame) -> bool:
+        """Make the analysis of this frame the one before; False where there is none."""
         if self._ahead is not None and self._ahead[0] == frame.index:
             snapshot = self._ahead[1]
         else:
             snapshot = self._receive(frame)
         self._ahead = None
-        if snapshot is None:
-            return "failed", None
-        self._before = snapshot
-        return ("muxed-analysed" if frame.showings else "analysed-only"), None
+        self._before = snapshot or self._before
+        return snapshot is not None
 
-    def _between(self) -> tuple[FrameState, FaceSnapshot | None]:
-        if self._ahead is None and not self._hold:
-            coming = self._feed.next_analysed()
-            if coming is not None:
-                self._ahead = (coming.index, self._receive(coming))
-        if self._ahead is None or self._ahead[1] is None:
-            return "muxed-held", None
-        return "muxed-interpolated", self._ahead[1]
+    @property
+    def _after(self) -> FaceSnapshot | None:
+        return None if self._ahead is None else self._ahead[1]
 
     def _receive(self, frame: WaitingFrame) -> FaceSnapshot | None:
         """Wait for the analysis of a frame; it goes into the results in the order of frames."""
@@ -103,11 +108,11 @@ class Muxer:
         self._progress.faces += len(snapshot.found)
         return snapshot
 
-    def _show(self, frame: WaitingFrame, after: FaceSnapshot | None) -> None:
+    def _show(self, frame: WaitingFrame) -> None:
         if self._sink is None or frame.picture is None:
             return
         if self._before is not None:
-            faces = drawn_at(self._before, after, frame.pts_ns)
+            faces = drawn_at(self._before, self._after, frame.pts_ns, cautious=self._blur)
             with self._clock.time("annotate"):
                 annotate(frame.picture, faces, blur=self._blur)
         with self._clock.time("encode"):

@@ -11,7 +11,7 @@ from mien.contract.analyses import Floats
 
 MIN_IOU = 0.2
 """Boxes that overlap less are the same face only if they are near and of like size."""
-MAX_SHIFT = 0.6
+MAX_SHIFT = 1.5
 """Largest distance of centres between analyses, in face sizes, for boxes that do not overlap."""
 MAX_GROWTH = 1.6
 """Largest ratio of sizes between analyses for boxes that do not overlap."""

@@ -96,6 +96,16 @@ class VideoEncoder:
         self._set_up(settings, container, info)
         self._open()
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user might not expect of the pictures, a sentence each."""
+        notes = []
+        if self._limits:
+            notes.append(f"{self._codec} knows limited-range colours only; samples were scaled")
+        if self.repeats:
+            notes.append(f"the first picture is shown {self.repeats} times more, until its time")
+        return notes
+
     def encode(
         self, picture: Picture, pts_ns: int, duration_ns: int
     ) -> Iterator[Packet[VideoStream]]:
@@ -106,7 +116,7 @@ class VideoEncoder:
                 f"{self._shape[1]}x{self._shape[0] * 2 // 3}"
             )
         pts = self.repeats + _ticks(pts_ns, self._time_base)
-        duration = max(1, _ticks(duration_ns, self._packet_time_base))
+        duration = max(1, _ticks(duration_ns, self._time_base)) * self._finer
         if self._last_pts < 0:
             for repeat in range(self.repeats):
                 yield from self._encode(picture, repeat, duration)

@@ -75,14 +75,15 @@ class VideoSink:
             fps=self._settings.fps,
             audio=self._audio.summaries,
             encoder=self._video.name,
+            notes=self._notes(),
         )
 
     def abort(self) -> None:
+        self._file.abort()  # first: closing then fails fast instead of moving all of an .mp4
         self._close_quietly()
         if self._source_audio is not None:
             self._source_audio.close()
             self._source_audio = None
-        self._file.abort()
 
     def _begin(
         self, settings: OutputSettings, info: SourceInfo, audio: AudioPackets | None
@@ -99,6 +100,13 @@ class VideoSink:
             self._audio = AudioMux(output, container, audio)
             output.start_encoding()
         return output
+
+    def _notes(self) -> list[str]:
+        suffix, fps = self._settings.path.suffix, self._settings.fps
+        notes = self._video.notes
+        if fps is not None and not container_of(self._settings.path).variable_rate:
+            notes.append(f"{suffix} files have one frame rate for all pictures: {float(fps):.5g}")
+        return notes
 
     def _mux(self, packets: Iterable[Packet[VideoStream] | Packet[AudioStream]]) -> None:
         output = self._output

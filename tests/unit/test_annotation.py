@@ -71,8 +71,9 @@ def test_the_label_has_the_colour_of_its_expression(expression: str, full_range:
     annotate(picture, [face((800, 400, 1100, 700), expression)], blur=False)
     luma, cb, cr = picture.planes()
     # just inside of the chip's left edge, where no letter is
-    y, u, v = (float(plane[at]) for plane, at in ((luma, (380, 806)),) + tuple(
-        (plane, (190, 403)) for plane in (cb, cr)))
+    y, u, v = (
+        float(plane[at]) for plane, at in ((luma, (380, 806)), (cb, (190, 403)), (cr, (190, 403)))
+    )
     got = to_rgb(Look.of(picture), y, u, v)
     wanted = colour_of(EXPRESSIONS.index(expression))
     assert max(abs(a - b) for a, b in zip(got, wanted, strict=True)) < 14

@@ -38,11 +38,26 @@ def test_a_face_that_appears_is_not_drawn_before_it_was_seen() -> None:
 
 def test_a_face_that_is_missed_once_does_not_blink() -> None:
     still = [100.0, 50.0, 200.0, 150.0]
-    one, missed, again = snapshots(analysis(still), analysis(), analysis(still))
+    _, one, missed, again = snapshots(analysis(still), analysis(still), analysis(), analysis(still))
     assert missed.found == ()
-    assert len(drawn_at(one, missed, STEP_NS * 3 // 4)) == 1
-    assert len(drawn_at(missed, again, STEP_NS)) == 1
+    assert len(drawn_at(one, missed, STEP_NS * 7 // 4)) == 1
+    assert len(drawn_at(missed, again, 2 * STEP_NS)) == 1
     assert again.found[0].track == one.found[0].track
+
+
+def test_what_is_found_for_one_moment_only_is_in_the_numbers_but_not_in_the_picture() -> None:
+    flash, after = snapshots(analysis([100, 50, 200, 150]), analysis())
+    assert len(flash.found) == 1
+    assert drawn_at(flash, after, 0) == []
+    assert drawn_at(flash, after, STEP_NS // 4) == []
+    assert drawn_at(after, None, STEP_NS) == []
+
+
+def test_where_faces_are_hidden_whatever_may_be_one_is_covered_all_the_way() -> None:
+    none, flash, gone = snapshots(analysis(), analysis([100, 50, 200, 150]), analysis())
+    assert len(drawn_at(none, flash, STEP_NS // 4, cautious=True)) == 1
+    assert len(drawn_at(flash, gone, STEP_NS, cautious=True)) == 1
+    assert len(drawn_at(flash, gone, STEP_NS * 19 // 10, cautious=True)) == 1
 
 
 def test_a_face_that_left_through_the_edge_is_not_kept() -> None:

@@ -1,0 +1,159 @@
+"""The sound is read apart from the pictures, packet by packet."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from mien.contract.errors import SourceError
+from producer.audio import AudioFeed
+from producer.source import open_source
+from tests.builders import Sound, make_clip
+
+
+def stored(path: Path, track: int = 0) -> list[tuple[int | None, int | None, bytes]]:
+    with av.open(str(path)) as container:
+        packets = container.demux(audio=track)
+        return [(p.pts, p.dts, bytes(p)) for p in packets if p.size and p.dts is not None]
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"),
+    [
+        ("clip.mp4", Sound()),
+        ("clip.mkv", Sound(codec="libopus")),
+        ("clip.ts", Sound(codec="mp2")),
+        ("clip.avi", Sound(codec="libmp3lame")),
+        ("clip.flv", Sound(rate=44100)),
+        ("clip.mpg", Sound(codec="mp2")),
+    ],
+)
+def test_every_packet_comes_as_it_is_stored(tmp_path: Path, name: str, sound: Sound) -> None:
+    codec = "mpeg1video" if name == "clip.mpg" else "libx264"
+    path = make_clip(tmp_path / name, frames=30, codec=codec, audio=sound)
+    feed = AudioFeed(str(path))
+    assert [stream.codec_context.name for stream in feed.templates]
+    packets = [(p.pts, p.dts, bytes(p)) for _, p in feed.take(None)]
+    feed.close()
+    assert len(packets) > 10
+    assert packets == stored(path)
+
+
+def test_it_gives_just_what_lies_before_a_time(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.ts", frames=50, start_s=3, audio=Sound(start_s=3.0))
+    feed = AudioFeed(str(path))
+    steps = [list(feed.take(until)) for until in (0, 500_000_000, 500_000_000, 10**9, None)]
+    times = [[to_ns(feed, packet) for _, packet in step] for step in steps]
+    assert times[0] == times[2] == []
+    assert max(times[1]) < 500_000_000 <= min(times[3]) < max(times[3]) < 10**9 <= min(times[4])
+    flat = [time for step in times for time in step]
+    assert flat == sorted(flat)
+    assert sum(map(len, steps)) == len(stored(path))
+    assert list(feed.take(None)) == []
+    feed.close()
+
+
+def to_ns(feed: AudioFeed, packet: Any) -> int:
+    return int(round(packet.dts * packet.time_base * 10**9) - feed.start_ns)
+
+
+def test_sound_and_picture_keep_their_distance(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mkv", frames=10, start_s=0.834, audio=Sound(length_s=2))
+    source, feed = open_source(str(path)), AudioFeed(str(path))
+    first = next(feed.take(None))[1]
+    assert first.pts is not None
+    sound_ns = round(first.pts * first.time_base * 10**9) - feed.start_ns
+    gap_ns = source.info.first_pts_ns - sound_ns
+    assert abs(gap_ns - 834_000_000) < 25_000_000
+    source.close()
+    feed.close()
+
+
+def test_all_tracks_come(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", frames=25, audio=Sound(tracks=3))
+    feed = AudioFeed(str(path))
+    packets = list(feed.take(None))
+    feed.close()
+    assert len(feed.templates) == 3
+    for track in range(3):
+        assert [bytes(p) for at, p in packets if at == track] == [
+            p for *_, p in stored(path, track)
+        ]
+
+
+def test_a_silent_file_has_no_tracks(tmp_path: Path) -> None:
+    feed = AudioFeed(str(make_clip(tmp_path / "clip.mp4", frames=3)))
+    assert feed.templates == []
+    assert list(feed.take(None)) == []
+    feed.close()
+    feed.close()
+
+
+def test_it_can_be_closed_in_the_middle(tmp_path: Path) -> None:
+    feed = AudioFeed(str(make_clip(tmp_path / "clip.mp4", frames=25, audio=Sound())))
+    next(feed.take(None))
+    feed.close()
+    assert list(feed.take(None)) == []
+
+
+def test_a_packet_can_be_muxed_after_the_feed_has_gone_on(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", frames=25, audio=Sound())
+    feed = AudioFeed(str(path))
+    with av.open(str(tmp_path / "copy.mp4"), "w") as out:
+        stream = out.add_stream_from_template(feed.templates[0])
+        for _, packet in list(feed.take(None)):
+            packet.stream = stream
+            out.mux(packet)
+    feed.close()
+    assert [p for *_, p in stored(tmp_path / "copy.mp4")] == [p for *_, p in stored(path)]
+
+
+def joined(tmp_path: Path, starts: tuple[float, float]) -> Path:
+    parts = [
+        make_clip(tmp_path / f"{s}.ts", frames=50, start_s=s, audio=Sound(codec="mp2", start_s=s))
+        for s in starts
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def test_a_clock_that_starts_over_goes_on_with_the_picture(tmp_path: Path) -> None:
+    path = joined(tmp_path, (500.0, 3.0))
+    source, feed = open_source(str(path)), AudioFeed(str(path))
+    frames = list(source.frames())
+    times = [to_ns(feed, packet) for _, packet in feed.take(None)]
+    assert all(later > sooner for sooner, later in pairwise(times))
+    assert abs(times[-1] - (frames[-1].pts_ns + source.info.first_pts_ns)) < 200_000_000
+    source.close()
+    feed.close()
+
+
+def test_a_clock_that_wraps_goes_on(tmp_path: Path) -> None:
+    start = 2**33 / 90000 - 0.5
+    path = make_clip(
+        tmp_path / "wrap.ts", frames=50, start_s=start, audio=Sound(codec="mp2", start_s=start)
+    )
+    feed = AudioFeed(str(path))
+    times = [to_ns(feed, packet) for _, packet in feed.take(None)]
+    feed.close()
+    assert all(0 < later - sooner < 30_000_000 for sooner, later in pairwise(times))
+    assert 1_900_000_000 < times[-1] < 2_100_000_000
+
+
+def test_a_damaged_file_gives_the_sound_that_is_there(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.ts", frames=50, audio=Sound(codec="mp2"))
+    whole = len(stored(path))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    path.write_bytes(data)
+    feed = AudioFeed(str(path))
+    assert whole // 3 < len(list(feed.take(None))) < whole
+    feed.close()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        AudioFeed(str(tmp_path / "clip.mp4"))

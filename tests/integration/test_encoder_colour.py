@@ -1,0 +1,82 @@
+"""Colours survive the encoder: tags and samples."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from mien.contract.outputs import OutputSettings
+from mien.contract.pictures import Colour, Picture
+from tests.integration.test_encoder import info_of
+from workers.encoder import open_sink
+
+WIDTH, HEIGHT = 128, 96
+BT709 = Colour(1, 1, 1, full_range=False)
+FULL = Colour(1, 13, 6, full_range=True)
+WIDE = Colour(9, 16, 9, full_range=False)
+
+
+def blocks(colour: Colour) -> Picture:
+    """Flat patches of many colours, which survive compression."""
+    rng = np.random.default_rng(4)
+    low, high = (0, 256) if colour.full_range else (16, 236)
+    rows = []
+    for height, width in ((HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2), (HEIGHT // 2, WIDTH // 2)):
+        patches = rng.integers(low, high, (3, 4), np.uint8)
+        rows.append(np.kron(patches, np.ones((height // 3, width // 4), np.uint8)).ravel())
+    data = np.concatenate(rows).reshape(HEIGHT * 3 // 2, WIDTH)
+    return Picture(np.ascontiguousarray(data), WIDTH, HEIGHT, colour)
+
+
+def written(path: Path, colour: Colour, **settings: object) -> av.VideoFrame:
+    options = OutputSettings(path, **{"fps": None, "crf": 8, **settings})  # type: ignore[arg-type]
+    sink = open_sink(options, info_of(WIDTH, HEIGHT, colour=colour), None)
+    for number in range(5):
+        sink.write(blocks(colour), number * 40_000_000, 40_000_000)
+    sink.finish()
+    with av.open(str(path)) as file:
+        return list(file.decode(file.streams.video[0]))[3]
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "webm", "ts"])
+@pytest.mark.parametrize(
+    "colour", [Colour(), BT709, FULL, WIDE], ids=["none", "709", "full", "hdr"]
+)
+def test_tags_are_kept_and_samples_not_touched(
+    tmp_path: Path, extension: str, colour: Colour
+) -> None:
+    frame = written(tmp_path / f"out.{extension}", colour)
+    if extension != "webm" or colour.matrix != 2:  # VP9 knows no 'not said' but that of its file
+        assert frame.colorspace == colour.matrix
+    assert (frame.color_primaries, frame.color_trc) == (colour.primaries, colour.transfer)
+    assert (frame.color_range == 2) == colour.full_range
+    samples = np.concatenate([np.asarray(plane_of(frame, n), int).ravel() for n in range(3)])
+    assert np.abs(samples - blocks(colour).data.ravel()).mean() < 2
+
+
+@pytest.mark.parametrize("encoder", ["libx265", "libsvtav1"])
+def test_other_encoders_keep_full_range_too(tmp_path: Path, encoder: str) -> None:
+    frame = written(tmp_path / "out.mp4", FULL, encoder=encoder, preset="ultrafast")
+    assert frame.color_range == 2
+    luma = plane_of(frame, 0).astype(int)
+    assert np.abs(luma - blocks(FULL).planes()[0]).mean() < 4
+
+
+@pytest.mark.parametrize(("extension", "encoder"), [("mpg", None), ("avi", None), ("mp4", "mpeg4")])
+def test_codecs_without_full_range_get_scaled_samples(
+    tmp_path: Path, extension: str, encoder: str | None
+) -> None:
+    fps = None if extension == "mp4" else Fraction(25)
+    frame = written(tmp_path / f"out.{extension}", FULL, encoder=encoder, fps=fps)
+    assert frame.color_range != 2
+    luma = plane_of(frame, 0).astype(float)
+    wanted = 16 + blocks(FULL).planes()[0] * (219 / 255)
+    assert np.abs(luma - wanted).mean() < 3
+
+
+def plane_of(frame: av.VideoFrame, number: int) -> np.ndarray:
+    plane = frame.planes[number]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]

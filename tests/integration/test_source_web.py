@@ -1,0 +1,159 @@
+"""Sources on a server: HTTP files, HLS, and what goes wrong there."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import pytest
+
+from mien.contract.errors import SourceError
+from producer.audio import AudioFeed
+from producer.source import open_source
+from tests.builders import Sound, make_clip, read_number
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves a folder; `/code/404` answers so, `/half/x` breaks off, `/slow/x` stops sending."""
+
+    folder: Path
+
+    def do_GET(self) -> None:
+        kind, _, name = self.path.split("?")[0][1:].partition("/")
+        if kind == "code":
+            self.send_error(int(name))
+            return
+        if kind == "away":
+            self.send_response(302)
+            self.send_header("Location", f"file://{self.folder / name}")
+            self.end_headers()
+            return
+        file = self.folder / (name or kind)
+        if not file.is_file():
+            self.send_error(404)
+            return
+        self.send_body(kind, file.read_bytes())
+
+    def send_body(self, kind: str, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        try:
+            self.wfile.write(data if kind not in ("half", "slow") else data[: len(data) * 6 // 10])
+            self.wfile.flush()
+            if kind == "slow":
+                time.sleep(3)
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Stay silent."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of the test's own folder."""
+    handler = type("FolderHandler", (Handler,), {"folder": tmp_path})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{web.server_port}"
+        web.shutdown()
+        thread.join()
+
+
+def make_hls(folder: Path, flags: str = "") -> Path:
+    """A playlist of several segments, from a clip of two seconds."""
+    clip = make_clip(folder / "clip.ts", frames=50, gop=10, audio=Sound(codec="mp2"))
+    path = folder / "list.m3u8"
+    options = {"hls_time": "0.4", "hls_list_size": "0"} | ({"hls_flags": flags} if flags else {})
+    with av.open(str(clip)) as source, av.open(str(path), "w", options=options) as out:
+        copies = {s.index: out.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                out.mux(packet)
+    assert len(list(folder.glob("list*.ts"))) > 2
+    return path
+
+
+FRONT = {"movflags": "faststart"}
+
+
+def test_a_file_on_a_server_is_read_with_its_sound(tmp_path: Path, server: str) -> None:
+    make_clip(tmp_path / "clip.mp4", frames=30, audio=Sound(), container_options=FRONT)
+    url = f"http://me:hunter2@{server}/clip.mp4?token=hunter2"
+    source, feed = open_source(url), AudioFeed(url)
+    assert source.info.kind == "video"
+    assert source.info.name == f"http://me@{server}/clip.mp4?token=***"
+    assert [read_number(frame.picture) for frame in source.frames()] == list(range(30))
+    assert source.reason == "end of file"
+    assert len(list(feed.take(None))) > 40
+    source.close()
+    feed.close()
+
+
+def test_hls_that_is_complete_is_a_video(tmp_path: Path, server: str) -> None:
+    make_hls(tmp_path)
+    source = open_source(f"http://{server}/list.m3u8")
+    assert source.info.kind == "video"
+    frames = list(source.frames())
+    assert [read_number(frame.picture) for frame in frames] == list(range(50))
+    assert [frame.pts_ns for frame in frames] == [index * 40_000_000 for index in range(50)]
+    source.close()
+
+
+def test_hls_on_the_disk_is_a_video(tmp_path: Path) -> None:
+    source = open_source(str(make_hls(tmp_path)))
+    assert len(list(source.frames())) == 50
+    source.close()
+
+
+def test_hls_without_an_end_is_live(tmp_path: Path, server: str) -> None:
+    path = make_hls(tmp_path, "omit_endlist")
+    source = open_source(f"http://{server}/list.m3u8", timeout_s=(5.0, 1.0))
+    assert (source.info.kind, source.info.duration_ns, source.info.frame_count) == (
+        "live",
+        None,
+        None,
+    )
+    frames = source.frames()
+    next(frames)
+    path.unlink()  # the playlist is gone: so is the stream
+    list(frames)
+    assert source.reason == "connection lost"
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(401, "(401)"), (403, "(403)"), (404, "(404)"), (429, "(429)"), (500, "5xx")],
+)
+def test_a_refusal_is_told_in_words(server: str, code: int, words: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(f"http://me:hunter2@{server}/code/{code}")
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["half", "slow"])
+def test_a_connection_that_breaks_ends_the_video(tmp_path: Path, server: str, kind: str) -> None:
+    make_clip(tmp_path / "clip.mp4", frames=100, container_options=FRONT)
+    source = open_source(f"http://{server}/{kind}/clip.mp4", timeout_s=(1.0, 0.5))
+    frames = list(source.frames())
+    source.close()
+    assert 10 < len(frames) < 100
+    assert source.reason == "connection lost"
+    assert [read_number(frame.picture) for frame in frames[:10]] == list(range(10))
+
+
+def test_a_server_cannot_make_us_read_a_local_file(tmp_path: Path, server: str) -> None:
+    clip = make_clip(tmp_path / "clip.ts", frames=10)
+    (tmp_path / "evil.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{clip}\n#EXT-X-ENDLIST\n"
+    )
+    for name in ("evil.m3u8", "away/clip.ts"):
+        with pytest.raises(SourceError, match="cannot read"):
+            open_source(f"http://{server}/{name}", timeout_s=(2.0, 1.0))

@@ -1,0 +1,93 @@
+"""Recipes: read with care, and the same text for the same training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mien.contract.errors import UsageError
+from training.config import Recipe, Stage, load_recipe, parse_recipe
+from training.schedule import learning_rate
+
+_TABLE: dict[str, Any] = {"name": "r", "stages": [{"size_px": 32, "epochs": 4}]}
+
+
+def test_the_committed_recipes_are_sound() -> None:
+    folder = Path(__file__).parents[2] / "training" / "recipes"
+    names = [path.stem for path in folder.glob("*.toml")]
+    assert "vgg19-cpu" in names
+    for name in names:
+        assert load_recipe(name).name == name
+
+
+def test_the_digest_depends_on_the_values_not_on_the_writing(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("seed = 0\nlr = 5e-2\n[[stages]]\nepochs = 4\nsize_px = 32\n")
+    assert load_recipe(path).sha256() == parse_recipe(_TABLE).sha256()
+    assert parse_recipe({**_TABLE, "lr": 0.06}).sha256() != parse_recipe(_TABLE).sha256()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"learning_rate": 0.1}, "unknown key 'learning_rate'"),
+        ({"lr": "fast"}, "'lr' in the recipe is not of type float"),
+        ({"batch": 1.5}, "'batch' in the recipe is not of type int"),
+        ({"batch": True}, "'batch' in the recipe is not of type int"),
+        ({"lr": 0}, "lr must be above 0"),
+        ({"precision": "fp8"}, "precision must be one of"),
+        ({"architecture": "vgg12"}, "architecture must be one of"),
+        ({"stages": []}, "at least one"),
+        ({"stages": [{"size_px": 31, "epochs": 1}]}, "size_px must be 32 to 64"),
+        ({"stages": [{"size_px": 32}]}, "lacks a key"),
+        ({"stages": [{"size_px": 32, "epochs": 0}]}, "epochs must be at least 1"),
+        ({"augmentation": {"zoom": 1}}, "unknown key 'zoom'"),
+        ({"augmentation": 3}, "is not a table"),
+        ({"augmentation": {"erasing": 1.5}}, "erasing must be"),
+    ],
+)
+def test_a_wrong_value_is_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse_recipe({**_TABLE, **change})
+
+
+def test_a_missing_or_broken_recipe_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the recipe"):
+        load_recipe(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("lr = = 1")
+    with pytest.raises(UsageError, match="not TOML"):
+        load_recipe(broken)
+
+
+def test_stages_follow_one_another() -> None:
+    recipe = Recipe("r", (Stage(32, 2), Stage(44, 1)))
+    assert recipe.epochs == 3
+    assert [recipe.size_at(epoch) for epoch in range(4)] == [32, 32, 44, 44]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 31, 32])
+def test_another_number_of_epochs_keeps_the_proportions(epochs: int) -> None:
+    recipe = Recipe("r", (Stage(32, 10), Stage(40, 4), Stage(44, 2))).with_epochs(epochs)
+    assert recipe.epochs == epochs
+    assert all(stage.epochs >= 1 for stage in recipe.stages)
+    assert recipe.stages[-1].size_px == 44 or epochs < 4
+
+
+def test_the_cosine_rises_and_falls() -> None:
+    recipe = Recipe("r", (Stage(32, 10),), lr=0.1, warmup=0.1)
+    rates = [learning_rate(recipe, step, 100, 10) for step in range(100)]
+    assert max(rates) == pytest.approx(0.1)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_the_steps_hold_and_then_decay() -> None:
+    recipe = Recipe(
+        "r", (Stage(32, 10),), lr=0.1, warmup=0, schedule="step", decay_start=4, decay_every=3
+    )
+    rates = [learning_rate(recipe, epoch * 5, 50, 5) for epoch in range(10)]
+    assert rates[:4] == [0.1] * 4
+    assert rates[4:7] == pytest.approx([0.09] * 3)
+    assert rates[7:] == pytest.approx([0.081] * 3)

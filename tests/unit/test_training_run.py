@@ -1,0 +1,180 @@
+"""A whole run on a handful of synthetic faces: what it leaves, and that a kill costs nothing."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mien.contract.errors import UsageError, WeightsError
+from model import vgg
+from model.checkpoint import load_weights, read_info
+from training.config import Recipe, Stage
+from training.fer2013 import Split
+from training.rows import epoch_order, training_rows
+from training.train import fit
+
+_SCRIPT = """
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+import training.progress
+from model import vgg
+from tests.unit.test_training_run import NARROW, faces, recipe
+from training.train import fit
+vgg._WIDTHS = NARROW
+training.progress.LOG_EVERY_S = 0.0
+fit(recipe(), faces(24), faces(12), Path(sys.argv[1]), resume=sys.argv[2] == "resume",
+    report=lambda line: print(line, flush=True), checkpoint_every_s=0.0)
+"""
+
+NARROW = (8, 8, 16, 16, 16)
+"""Widths that make a network of 10,000 parameters, so that a run takes a second."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _narrow() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vgg, "_WIDTHS", NARROW)
+        yield
+
+
+def recipe() -> Recipe:
+    """Two epochs of six steps, the second at another size and with averaging."""
+    return Recipe(
+        "tiny", (Stage(32, 1), Stage(40, 1)), architecture="vgg11", batch=4, lr=0.01, ema_share=0.6
+    )
+
+
+def faces(count: int) -> Split:
+    """Noise with labels in turn; the same on every call."""
+    images = np.random.default_rng(count).integers(0, 256, (count, 48, 48)).astype(np.uint8)
+    return Split(images, np.arange(count) % 7)
+
+
+def _start(out: Path, how: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(out), how],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    with _start(whole, "fresh") as process:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    with _start(killed, "fresh") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 2 step 9/12"):
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert not (killed / "vgg11.safetensors").exists()
+    with _start(killed, "resume") as process:
+        told, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+    # the ninth step's line comes before its checkpoint
+    assert "resumed at step 8 of 12" in told or "resumed at step 9 of 12" in told
+    for name in ("vgg11.safetensors", "metrics.csv"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
+    assert (whole / "metrics.csv").read_text().count("\n") == 3
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of one epoch."""
+    out = tmp_path_factory.mktemp("run")
+    short = recipe().with_epochs(1)
+    fit(short, faces(24), faces(12), out, report=lambda _: None)
+    return out
+
+
+def test_a_run_leaves_weights_that_say_where_they_come_from(run: Path) -> None:
+    info = read_info(run / "vgg11.safetensors")
+    short = recipe().with_epochs(1)
+    assert (info.recipe, info.recipe_sha256) == ("tiny", short.sha256())
+    assert info.input_size_px == short.stages[-1].size_px
+    assert info.metrics["epochs"] == 1
+    network, _ = load_weights(run / "vgg11.safetensors")
+    assert network(torch.zeros(2, 1, 40, 40)).shape == (2, 7)
+    assert not list(run.glob("*.part"))
+
+
+def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
+    with pytest.raises(UsageError, match="holds a run already"):
+        fit(recipe(), faces(24), faces(12), run, report=lambda _: None)
+
+
+def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(run: Path) -> None:
+    other = dataclasses.replace(recipe(), batch=6)
+    with pytest.raises(WeightsError, match="begun with batch = 4"):
+        fit(other, faces(24), faces(12), run, resume=True, report=lambda _: None)
+    lines: list[str] = []
+    fit(recipe(), faces(24), faces(12), run, resume=True, report=lines.append)
+    assert lines[0] == "resumed at step 6 of 12, with another stages"
+    assert read_info(run / "vgg11.safetensors").recipe_sha256 == recipe().sha256()
+
+
+def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no run to resume"):
+        fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
+    (tmp_path / "run.pt").write_bytes(b"cut off")
+    with pytest.raises(WeightsError, match="no checkpoint"):
+        fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
+
+
+def test_a_run_starts_from_given_weights(run: Path, tmp_path: Path) -> None:
+    still = dataclasses.replace(recipe().with_epochs(1), lr=1e-12, ema_share=0.0)
+    fit(
+        still,
+        faces(24),
+        faces(12),
+        tmp_path,
+        init=run / "vgg11.safetensors",
+        report=lambda _: None,
+    )
+    before, after = (
+        load_weights(run / "vgg11.safetensors")[0],
+        load_weights(tmp_path / "vgg11.safetensors")[0],
+    )
+    for name, value in before.named_parameters():
+        assert torch.allclose(value, after.get_parameter(name), atol=1e-9), name
+
+
+def test_weights_of_another_architecture_are_no_start(run: Path, tmp_path: Path) -> None:
+    larger = dataclasses.replace(recipe(), architecture="vgg13")
+    weights = run / "vgg11.safetensors"
+    with pytest.raises(WeightsError, match="is vgg11"):
+        fit(larger, faces(24), faces(12), tmp_path, init=weights, report=lambda _: None)
+
+
+def test_black_rows_go_and_copies_become_one_row() -> None:
+    split = faces(5)
+    split.images[1] = 0
+    split.images[3] = split.images[0]
+    images, targets = training_rows(split, recipe(), "cpu")
+    assert len(images) == 3
+    assert targets[0].tolist() == [0.5, 0, 0, 0.5, 0, 0, 0]
+    assert targets[1].tolist() == [0, 0, 1, 0, 0, 0, 0]
+    plain = dataclasses.replace(recipe(), drop_black=False, merge_copies=False)
+    assert len(training_rows(split, plain, "cpu")[0]) == 5
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    first, second = epoch_order(0, 0, 50), epoch_order(0, 1, 50)
+    assert sorted(first.tolist()) == list(range(50))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, epoch_order(0, 0, 50))
+    assert not torch.equal(first, epoch_order(1, 0, 50))
