@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mien.contract.errors import SourceError
 from mien.contract.frames import Frame, SourceInfo
 from producer.addresses import Address
 from producer.decoding import DAMAGED, END_OF_FILE
-from producer.photo import opened
+from producer.photo import PILLOW_ERRORS, opened
 from producer.picture_maker import PictureMaker
 from producer.timestamps import Timeline
 
@@ -72,7 +72,7 @@ class AnimationSource:
         for index in range(1, self._count):
             try:
                 frame = self._frame(index)
-            except (OSError, EOFError, ValueError, SyntaxError):
+            except PILLOW_ERRORS:
                 self.corrupt += self._count - index
                 self.reason = DAMAGED
                 return
@@ -102,5 +102,5 @@ def open_animation(address: Address) -> AnimationSource:
     """
     try:
         return AnimationSource(address)
-    except (OSError, EOFError, ValueError, SyntaxError, UnidentifiedImageError):
+    except PILLOW_ERRORS:
         raise SourceError(f"cannot read {address.name}: the picture is damaged") from None

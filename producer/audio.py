@@ -113,7 +113,7 @@ class AudioFeed:
                         position = self._position[packet.stream_index]
                         self._clocks[position].correct(packet)
                         yield position, packet
-            except av.error.ExitError:
+            except (av.error.ExitError, IndexError):  # the second as in `producer.decoding`
                 return
             except (av.error.FFmpegError, OSError):
                 fruitless += 1

@@ -69,6 +69,9 @@ class Decoder:
                         yield packet
                 self.reason = CONNECTION_LOST if self._live else END_OF_FILE
                 return
+            except IndexError:  # PyAV's at the end of a file in which streams appear late
+                self.reason = END_OF_FILE
+                return
             except (av.error.FFmpegError, OSError) as error:
                 if self._live or isinstance(error, av.error.ExitError):
                     self.reason = CONNECTION_LOST

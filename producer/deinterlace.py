@@ -16,6 +16,7 @@ def deinterlaced(
     """The same frames with the same times, the interlaced ones deinterlaced.
 
     Costs nothing until the first interlaced frame. Each frame shows the moment of its first field.
+    Frames that the filter does not take pass as they are.
     """
     filters: Deinterlacer | None = None
     for frame in frames:
@@ -23,13 +24,21 @@ def deinterlaced(
             yield from filters.flush()
             filters = None
         if filters is None and frame.interlaced_frame:
-            filters = Deinterlacer(frame)
+            filters = deinterlacer_for(frame)
         if filters is None:
             yield frame
         else:
             yield from filters.push(frame)
     if filters is not None:
         yield from filters.flush()
+
+
+def deinterlacer_for(frame: av.VideoFrame) -> Deinterlacer | None:
+    """A filter for frames like this one; None where it has a size or format that none takes."""
+    try:
+        return Deinterlacer(frame)
+    except (av.error.FFmpegError, ValueError):
+        return None
 
 
 class Deinterlacer:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,6 +23,12 @@ from producer.decoding import END_OF_FILE
 from producer.explanations import explain
 from producer.probe import MAX_PIXELS
 from producer.timestamps import LAST_RESORT_S, to_ns
+
+PILLOW_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
+"""What Pillow raises on damaged files."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
@@ -99,7 +107,7 @@ def opened(address: Address) -> Iterator[Image.Image]:
         raise SourceError(f"cannot read {address.name}: its picture is too large") from None
     except UnidentifiedImageError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except PILLOW_ERRORS as error:
         system = isinstance(error, OSError) and error.errno is not None
         reason = explain(error) if system else "the picture is damaged"
         raise SourceError(f"cannot read {address.name}: {reason}") from error
@@ -114,7 +122,7 @@ def still_or_moving(address: Address) -> Still:
     """
     try:
         with opened(address) as image:
-            moves = getattr(image, "is_animated", False) and image.format not in ("MPO", "TIFF")
+            moves = is_animated(image)
             if image.format == "JPEG" and Path(address.name).suffix.lower() in (".mjpeg", ".mjpg"):
                 return "video"
             if not moves:
@@ -122,6 +130,16 @@ def still_or_moving(address: Address) -> Still:
             return "animation" if image.format == "WEBP" else "video"
     except UnidentifiedImageError:
         return "video"
+
+
+def is_animated(image: Image.Image) -> bool:
+    """Whether there is a second picture to follow the first; what is damaged there may move."""
+    if image.format in ("MPO", "TIFF"):
+        return False
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except PILLOW_ERRORS:
+        return True
 
 
 def rgb_pixels(image: Image.Image) -> Pixels:

@@ -74,7 +74,7 @@ def compose(planes: Planes, turn: Orientation, size: Size, room: Size, colour: C
     width, height = even(room[0]), even(room[1])
     data = np.empty((height * 3 // 2, width), np.uint8)
     canvas = Picture(data, *room, colour).planes()
-    left, top = ((room[axis] - size[axis]) // 4 * 2 for axis in (0, 1))
+    left, top = (max(0, room[axis] - size[axis]) // 4 * 2 for axis in (0, 1))
     filling = (0 if colour.full_range else 16, NEUTRAL, NEUTRAL)
     for plane, whole, value, step in zip(planes, canvas, filling, (1, 2, 2), strict=True):
         rows, columns = turn.size(*plane.shape)
