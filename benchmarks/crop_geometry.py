@@ -75,16 +75,17 @@ def batches(faces: Pixels) -> Iterator[Pixels]:
 
 def placed(face: Pixels, face_px: int, start: int, surround: str) -> Pixels:
     """The face in the middle of a canvas whose rest is as unlike a face as it can be."""
-    large = cv2.resize(face, (face_px, face_px), interpolation=cv2.INTER_CUBIC)
-    rest = CANVAS_PX - face_px - start
+    size = (face_px, face_px)
+    large = np.asarray(cv2.resize(face, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    around = ((start, CANVAS_PX - face_px - start),) * 2
     if surround == "mean":
-        canvas = np.full((CANVAS_PX, CANVAS_PX), int(face.mean()), np.uint8)
+        canvas = np.pad(large, around, constant_values=int(face.mean()))
     else:
-        canvas = cv2.copyMakeBorder(large, start, rest, start, rest, cv2.BORDER_REPLICATE)
+        canvas = np.pad(large, around, mode="edge")
     if surround == "blurred":
-        canvas = cv2.GaussianBlur(canvas, (0, 0), face_px / 8)
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), face_px / 8), dtype=np.uint8)
     canvas[start : start + face_px, start : start + face_px] = large
-    return cv2.cvtColor(canvas, cv2.COLOR_GRAY2RGB)
+    return np.repeat(canvas[..., None], 3, axis=2)
 
 
 def spread(values: Floats) -> str:

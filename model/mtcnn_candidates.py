@@ -68,7 +68,8 @@ def not_empty(windows: torch.Tensor) -> torch.Tensor:
 def placed_landmarks(boxes: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """O-Net's points (n, 10: 5 x, 5 y), shares of the box -> (n, 5, 2) in pixels."""
     sizes = boxes[:, None, 2:] - boxes[:, None, :2] + 1
-    return points.unflatten(1, (2, 5)).transpose(1, 2) * sizes + boxes[:, None, :2] - 1
+    shares: torch.Tensor = points.unflatten(1, (2, 5)).transpose(1, 2)
+    return shares * sizes + boxes[:, None, :2] - 1
 
 
 def kept_by_smaller(boxes: Floats, scores: Floats, limit: float) -> NDArray[np.intp]:

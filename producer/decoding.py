@@ -15,6 +15,9 @@ from producer.probe import MAX_PIXELS
 FRUITLESS_READS = 16
 """Errors in a row without a packet between them, after which the rest of a file is given up."""
 
+BARREN_PACKETS = 1500
+"""Packets in a row without a frame, after which a camera is given up: it would never end."""
+
 MOST_THREADS = 4
 """More decoder threads hold more frames and gain little."""
 
@@ -49,8 +52,14 @@ class Decoder:
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded frames in display order."""
+        barren = 0
         for packet in self._packets():
-            yield from self._decode(packet)
+            frames = self._decode(packet)
+            barren = 0 if frames else barren + 1
+            if self._live and barren > BARREN_PACKETS:
+                self.reason = CONNECTION_LOST
+                break
+            yield from frames
         yield from self._decode(None)
         if self.corrupt:
             self._count_silent_losses()

@@ -40,7 +40,7 @@ def astronaut(media: Path) -> Pixels:
 def photo(media: Path, file: str) -> Pixels:
     pixels = cv2.imread(str(media / "photos" / file))
     assert pixels is not None
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(pixels[..., ::-1], dtype=np.uint8)
 
 
 def overlap(box: np.ndarray, other: np.ndarray) -> float:
@@ -114,7 +114,7 @@ def test_sizes_may_differ_and_answers_keep_the_order(
     images = [
         astronaut,
         photo(media, "noface_coffee.png"),
-        cv2.resize(astronaut, (300, 300), interpolation=cv2.INTER_AREA),
+        np.ascontiguousarray(astronaut[::2, ::2]),
         np.ascontiguousarray(astronaut[:, ::-1]),
     ]
     together = detector.detect(images)

@@ -1,0 +1,68 @@
+"""The smaller commands, and how errors are told."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import read_info
+from model.vgg import VGG
+from tests.e2e.conftest import Mien
+from tests.faces import make_face_clip
+
+
+def test_a_checkpoint_of_the_common_scripts_becomes_weights(mien: Mien, tmp_path: Path) -> None:
+    model = VGG("vgg11")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    checkpoint = {"epoch": 7, "model_weights": model.state_dict(), "optimizer": optimizer}
+    torch.save(checkpoint, tmp_path / "model_state.pth.tar")
+    done = mien("import-checkpoint", "model_state.pth.tar", "-o", "mine.safetensors")
+    assert "vgg11" in done.stdout
+    assert read_info(tmp_path / "mine.safetensors").architecture == "vgg11"
+    assert mien(
+        "import-checkpoint", "model_state.pth.tar", "-o", "mine.safetensors", check=False
+    ).returncode == 2  # fmt: skip
+
+    make_face_clip(tmp_path / "clip.mp4", frames=5)
+    mien("run", "clip.mp4", "--no-video", "--results", "r.csv", "--weights", "mine.safetensors")
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "nothing.mp4", "-o", "out.mp4"], 3, "nothing.mp4"),
+        (["run", "clip.mp4"], 2, "-o OUTPUT"),
+        (["run", "clip.mp4", "-o", "out.xyz"], 2, "out.xyz"),
+        (["run", "clip.mp4", "-o", "missing/out.mp4"], 2, "missing"),
+        (["run", "clip.mp4", "-o", "clip.mp4", "--overwrite"], 2, "input"),
+        (["run", "clip.mp4", "-o", "link.mp4", "--overwrite"], 2, "input"),
+        (["run", "clip.mp4", "-o", "out.jpg"], 2, "photo"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--results", "a.txt"], 2, "a.txt"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--fps", "0"], 2, "--fps"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--fps", "nan"], 2, "--fps"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--fps", "1e9"], 2, "--fps"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--encoder", "nonsense"], 2, "nonsense"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--preset", "nonsense"], 2, "nonsense"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--device", "nonsense"], 2, "nonsense"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--weights", "nonsense"], 4, "nonsense"),
+        (["run", "clip.mp4", "-o", "a.mp4", "--weights", "clip.mp4"], 4, "clip.mp4"),
+        (["evaluate", "--data", "nothing.csv"], 3, "nothing.csv"),
+        (["train", "--recipe", "nonsense", "--data", "n.csv", "--out", "run"], 2, "nonsense"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_an_error_is_one_line_with_its_exit_code_and_nothing_is_left(
+    mien: Mien, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    make_face_clip(tmp_path / "clip.mp4", frames=5)
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    before = (tmp_path / "clip.mp4").read_bytes()
+    done = mien(*arguments, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("mien: ")
+    assert words in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "link.mp4"]
+    assert (tmp_path / "clip.mp4").read_bytes() == before

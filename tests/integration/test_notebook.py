@@ -1,0 +1,39 @@
+"""`mien.analyze`, as a notebook calls it."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import mien
+from mien.contract.errors import SourceError, UsageError
+from tests.faces import FACE_BOX, face_photo, make_face_clip
+
+
+def test_a_clip_gives_a_table_with_a_row_a_face(tmp_path: Path) -> None:
+    clip = make_face_clip(tmp_path / "clip.mp4", frames=30)
+    table = mien.analyze(clip, analyze_fps=5)
+    assert table["frame"].tolist() == [0, 5, 10, 15, 20, 25]
+    assert table["time_s"].tolist() == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert set(table["track"]) == {1}
+    assert (table["expression"] == "happy").all()
+    names = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    assert table[names].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-3)
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_photo_gives_one_row_and_a_photo_without_faces_one_empty_row(tmp_path: Path) -> None:
+    Image.fromarray(face_photo()).save(tmp_path / "face.jpg")
+    Image.new("RGB", (200, 200), "grey").save(tmp_path / "wall.png")
+    (row,) = mien.analyze(tmp_path / "face.jpg").to_dict("records")
+    assert abs(row["x1"] - FACE_BOX[0]) < 15
+    (empty,) = mien.analyze(tmp_path / "wall.png").to_dict("records")
+    assert empty["frame"] == 0
+    assert mien.analyze(tmp_path / "wall.png")["track"].isna().all()
+
+
+def test_what_cannot_be_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"clip\.mp4"):
+        mien.analyze(tmp_path / "clip.mp4")
+    with pytest.raises(UsageError, match="mtcnn, haar"):
+        mien.analyze(tmp_path / "clip.mp4", detector="yolo")

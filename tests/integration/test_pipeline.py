@@ -1,0 +1,232 @@
+"""The whole way from images to analyses, with real detectors and an untrained network."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from mien.contract.analyses import AnalysisSettings, FrameAnalysis
+from mien.contract.errors import UsageError, WeightsError
+from mien.contract.pictures import Pixels
+from model.checkpoint import WeightsInfo, load_weights, save_weights
+from model.classifier import Classifier
+from model.pipeline import ExpressionPipeline, choose_device
+from model.preprocessing import Normalisation, average_views, prepare
+from model.vgg import VGG
+
+PHOTOS = ("group17_astronauts.jpg", "noface_coffee.png", "astronaut_512.png", "family4_beach.jpg")
+FACES = (17, 0, 1, 4)
+COOL = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    path: Path
+    info: WeightsInfo
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
+    """A small network whose answers differ from face to face, though it learned nothing."""
+    torch.manual_seed(3)
+    network = VGG("vgg11")
+    torch.nn.init.normal_(network.classifier.weight, std=0.3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.8, 1.2)
+            torch.nn.init.normal_(module.bias, std=0.1)
+            module.running_mean = torch.randn(module.num_features) * 0.1
+            module.running_var = torch.rand(module.num_features) + 0.5
+    info = WeightsInfo("vgg11", 48, 0.5077, 0.2550, temperatures={"flip": COOL})
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    return Weights(path, save_weights(path, network, info))
+
+
+@pytest.fixture(scope="module")
+def settings(weights: Weights) -> AnalysisSettings:
+    return AnalysisSettings("mtcnn", 24.0, 0.9, "single", weights.info.tensor_sha256)
+
+
+@pytest.fixture(scope="module")
+def pipeline(weights: Weights, settings: AnalysisSettings) -> ExpressionPipeline:
+    return ExpressionPipeline(settings, weights=weights.path, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def images(media: Path) -> list[Pixels]:
+    found = []
+    for name in PHOTOS:
+        photo = cv2.imread(str(media / "photos" / name))
+        assert photo is not None
+        found.append(np.ascontiguousarray(photo[..., ::-1], dtype=np.uint8))
+    return found
+
+
+@pytest.fixture(scope="module")
+def analyses(pipeline: ExpressionPipeline, images: list[Pixels]) -> list[FrameAnalysis]:
+    return pipeline.analyze(images)
+
+
+@pytest.fixture(scope="module")
+def crops() -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (9, 48, 48), dtype=np.uint8)
+
+
+def in_steps(values: NDArray[np.float32], step: float) -> bool:
+    return bool(np.allclose(values / step, np.round(values / step), atol=0.01))
+
+
+def test_every_face_of_every_image_is_analysed(analyses: list[FrameAnalysis]) -> None:
+    assert tuple(len(analysis) for analysis in analyses) == FACES
+
+
+def test_what_comes_out_is_typed_and_quantised(
+    analyses: list[FrameAnalysis], settings: AnalysisSettings
+) -> None:
+    for analysis, count in zip(analyses, FACES, strict=True):
+        assert analysis.settings_sha256 == settings.sha256
+        assert analysis.confidences is not None
+        shapes = ((analysis.boxes, (count, 4)), (analysis.probabilities, (count, 7)))
+        for values, shape in (*shapes, (analysis.confidences, (count,))):
+            assert values.shape == shape
+            assert values.dtype == np.float32
+        assert in_steps(analysis.boxes, 0.1)
+        assert in_steps(analysis.confidences, 1e-4)
+        assert in_steps(analysis.probabilities, 1e-4)
+        np.testing.assert_allclose(analysis.probabilities.sum(axis=1), 1, atol=1e-3)
+
+
+def test_an_image_analysed_alone_gives_the_same(
+    pipeline: ExpressionPipeline, images: list[Pixels], analyses: list[FrameAnalysis]
+) -> None:
+    spread = np.concatenate([analysis.probabilities for analysis in analyses])
+    assert (spread.max(axis=0) - spread.min(axis=0)).max() > 0.05, "all faces look alike"
+    for image, together in zip(images, analyses, strict=True):
+        (alone,) = pipeline.analyze([image])
+        np.testing.assert_allclose(alone.boxes, together.boxes, atol=0.5)
+        np.testing.assert_allclose(alone.probabilities, together.probabilities, atol=0.005)
+
+
+def test_no_images_give_no_analyses(pipeline: ExpressionPipeline) -> None:
+    assert pipeline.analyze([]) == []
+
+
+def test_the_cascade_gives_no_confidences(
+    weights: Weights, settings: AnalysisSettings, images: list[Pixels]
+) -> None:
+    with_haar = replace(settings, detector="haar")
+    pipeline = ExpressionPipeline(with_haar, weights=weights.path, device="cpu")
+    analyses = pipeline.analyze(images)
+    assert sum(len(analysis) for analysis in analyses) > 10
+    for analysis in analyses:
+        assert analysis.confidences is None
+        assert analysis.probabilities.shape == (len(analysis), 7)
+        assert analysis.settings_sha256 == with_haar.sha256
+
+
+def test_other_weights_than_the_settings_name_are_refused(
+    weights: Weights, settings: AnalysisSettings
+) -> None:
+    with pytest.raises(WeightsError, match="000000000000"):
+        ExpressionPipeline(replace(settings, weights_sha256="0" * 64), weights=weights.path)
+
+
+def test_the_report_can_tell_numerics_and_times(
+    pipeline: ExpressionPipeline, images: list[Pixels], weights: Weights
+) -> None:
+    pipeline.analyze(images[:2])
+    assert set(pipeline.last_seconds) == {"detection", "crops", "classification"}
+    assert all(seconds > 0 for seconds in pipeline.last_seconds.values())
+    assert pipeline.info == weights.info
+    assert pipeline.device == torch.device("cpu")
+    assert pipeline.numerics == {
+        "device": "cpu",
+        "detector_dtype": "float32",
+        "classifier_dtype": "float32",
+        "torch": torch.__version__,
+    }
+
+
+@pytest.mark.parametrize("views", ["single", "flip", "ten-crop"])
+def test_the_classifier_says_what_the_plain_network_says(
+    weights: Weights, crops: Pixels, views: str
+) -> None:
+    plain, info = load_weights(weights.path)
+    normalisation = Normalisation(info.mean, info.std)
+    with torch.inference_mode():
+        prepared = prepare(torch.from_numpy(crops), info.input_size_px, normalisation, views)
+        logits = average_views(plain(prepared), views)
+    # the weights hold a temperature for these views alone
+    temperature = COOL if views == "flip" else 1.0
+    expected = torch.softmax(logits / temperature, dim=1).numpy()
+    assert np.ptp(expected, axis=0).max() > 0.01, "all crops look alike"
+    network, _ = load_weights(weights.path)
+    classifier = Classifier(network, info, views, torch.device("cpu"))  # type: ignore[arg-type]
+    np.testing.assert_allclose(classifier.classify(crops), expected, atol=1e-4)
+
+
+def test_more_crops_than_one_pass_takes_come_back_in_order(weights: Weights, crops: Pixels) -> None:
+    network, info = load_weights(weights.path)
+    classifier = Classifier(network, info, "ten-crop", torch.device("cpu"))
+    together = classifier.classify(crops)
+    alone = np.concatenate([classifier.classify(crop[None]) for crop in crops])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    assert together.shape == (9, 7)
+    assert together.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpu", "meta", ""])
+def test_a_device_that_is_not_there_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError):
+        choose_device(name)
+
+
+def test_auto_takes_what_the_machine_has() -> None:
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert choose_device("auto").type == expected
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_cuda_finds_the_same_faces(
+    weights: Weights,
+    settings: AnalysisSettings,
+    images: list[Pixels],
+    analyses: list[FrameAnalysis],
+) -> None:
+    pipeline = ExpressionPipeline(settings, weights=weights.path, device="cuda")
+    for found, expected in zip(pipeline.analyze(images), analyses, strict=True):
+        np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.5)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=0.05)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from model.memory import keep_memory
+kept = keep_memory() if sys.argv[1] == "keep" else True
+np.ones(2**23).sum()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**23)
+print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+def test_kept_memory_is_not_cleared_again_and_again() -> None:
+    faults = {}
+    for mode in ("keep", "give back"):
+        command = [sys.executable, "-c", FAULTS, mode]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        kept, count = map(int, done.stdout.split())
+        if not kept:
+            pytest.skip("the C library has no mallopt")
+        faults[mode] = count
+    assert faults["keep"] * 10 < faults["give back"]
