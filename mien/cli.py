@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
-from mien.options import analysis_options, output_options, request_from
+from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
 
 OUR_BUG = 1
 INTERRUPTED = 130
@@ -57,6 +57,21 @@ def run(source: str, quiet: bool, **options: Any) -> None:
     with console.progress() as on_progress:
         outcome = run_embedded(request, on_progress=on_progress)
     console.summary(outcome)
+
+
+@cli.command()
+@click.argument("source", metavar="INPUT")
+@analysis_options
+def bench(source: str, **options: Any) -> None:
+    """Measure how fast this machine is on INPUT, and where the time goes.
+
+    INPUT is read twice, encoded into a temporary file and thrown away.
+    """
+    request = request_from(source, {**options, **NO_OUTPUT})
+    from mien.bench import bench as measure
+
+    for line in measure(request):
+        click.echo(line)
 
 
 @cli.command("import-checkpoint")

@@ -103,7 +103,7 @@ def _shares(shown_ns: dict[str, int]) -> str:
 
 
 def _speed(outcome: Outcome) -> str:
-    frames, wall_s = outcome.end.frame_count, max(outcome.wall_s, 1e-9)
+    frames, wall_s = outcome.end.frame_count, max(outcome.seconds["wall"], 1e-3)
     if outcome.info.kind == "photo":
         return _span(wall_s)
     rate, speed = frames / wall_s, outcome.end.end_ns / 1e9 / wall_s

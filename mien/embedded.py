@@ -37,12 +37,13 @@ def run(
     *,
     on_progress: OnProgress | None = None,
     results: Results | None = None,
+    pipelines: Pipelines | None = None,
 ) -> Outcome:
     """Read a source to its end and write what the request asks for.
 
-    `results` takes the numbers instead of a file. Raises what `mien.contract.errors` names; then
-    nothing half-written is left behind. Ctrl-C ends a file's run so, and a camera's as if the
-    camera had ended.
+    `results` takes the numbers instead of a file; `pipelines` may hold loaded networks. Raises
+    what `mien.contract.errors` names; then nothing half-written is left behind. Ctrl-C ends a
+    file's run so, and a camera's as if the camera had ended.
     """
     _check(request)
     clock = StageClock()
@@ -53,8 +54,13 @@ def run(
         transport = MemoryTransport()
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
         stack.callback(stream.abort)
-        pipelines = _Pipelines(request, clock)
-        analyzer = Analyzer(transport.work(), pipelines.get, batch=request.batch, clock=clock)
+        loaded = pipelines or Pipelines(request.analysis.weights, request.device)
+
+        def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
+            with clock.time("load"):
+                return loaded.get(settings)
+
+        analyzer = Analyzer(transport.work(), pipeline_for, batch=request.batch, clock=clock)
 
         def stop() -> None:
             stream.stop()
@@ -77,30 +83,37 @@ def run(
                         group.fail(Interrupted("interrupted; nothing was written"))
         transport.close()
         group.join()
-        return stream.finish(pipelines.numerics)
+        return stream.finish(loaded.numerics)
 
 
-class _Pipelines:
-    """The one pipeline of a run, loaded in the analyzer's thread while decoding has begun."""
+class Pipelines:
+    """Loaded networks by settings: a process loads each of them once.
 
-    def __init__(self, request: RunRequest, clock: StageClock) -> None:
-        self._request = request
-        self._clock = clock
-        self._pipeline: ExpressionPipeline | None = None
+    They are loaded when the first image asks for them, while decoding has begun.
+    """
+
+    def __init__(self, weights: str, device: str) -> None:
+        self._weights = weights
+        self._device = device
+        self._loaded: dict[AnalysisSettings, ExpressionPipeline] = {}
+        self.numerics: dict[str, str] = {}
+        """Of the pipeline that was used last; empty before the first."""
 
     def get(self, settings: AnalysisSettings) -> ExpressionPipeline:
-        if self._pipeline is None:
-            with self._clock.time("load"):
-                from model.pipeline import ExpressionPipeline
+        """The pipeline for these settings.
 
-                self._pipeline = ExpressionPipeline(
-                    settings, weights=self._request.analysis.weights, device=self._request.device
-                )
-        return self._pipeline
+        Raises:
+            UsageError: there is no such device.
+            WeightsError: the weights are damaged, or others than the settings name.
+        """
+        if settings not in self._loaded:
+            from model.pipeline import ExpressionPipeline
 
-    @property
-    def numerics(self) -> dict[str, str]:
-        return {} if self._pipeline is None else dict(self._pipeline.numerics)
+            self._loaded[settings] = ExpressionPipeline(
+                settings, weights=self._weights, device=self._device
+            )
+        self.numerics = dict(self._loaded[settings].numerics)
+        return self._loaded[settings]
 
 
 def _describe(weights: WeightsInfo) -> dict[str, object]:

@@ -182,6 +182,16 @@ _OUTPUT = (
 )  # fmt: skip
 
 
+NO_OUTPUT: Mapping[str, Any] = {
+    "output": None,
+    "no_video": True,
+    "results": None,
+    "report": None,
+    "overwrite": False,
+}
+"""Stands for the output options of a command that has none."""
+
+
 def output_options(command: Command) -> Command:
     """Options that say what is written."""
     for option in reversed(_OUTPUT):

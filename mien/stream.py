@@ -50,8 +50,9 @@ class Outcome:
     output: OutputSummary | None
     results: Path | None
     report: Path | None
-    wall_s: float
-    """From the opened source to the files in place."""
+    seconds: Mapping[str, float]
+    """Wall seconds by step, over all threads, and `wall`: from the opened source to the files in
+    place."""
 
 
 class Stream:
@@ -138,6 +139,7 @@ class Stream:
             with self._clock.time("finish"):
                 output = self._sink.finish()
         self._results.finish(provenance)
+        wall_s = time.perf_counter() - self._begin
         outcome = Outcome(
             info=self.info,
             end=end,
@@ -146,13 +148,13 @@ class Stream:
             output=output,
             results=self._request.results,
             report=self._request.report,
-            wall_s=time.perf_counter() - self._begin,
+            seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
         )
         if self._request.report is not None:
             account = {
                 "end": end,
                 "frames": self._ledger.as_dict(),
-                "seconds": self._clock.as_dict() | {"wall": round(outcome.wall_s, 3)},
+                "seconds": outcome.seconds,
                 "tracks": [track.as_dict() for track in outcome.tracks],
                 "output": output,
             }

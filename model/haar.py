@@ -1,4 +1,4 @@
-"""OpenCV's cascade of Haar features: fast, frontal faces only, without a confidence."""
+"""OpenCV's cascade of Haar features: frontal faces only, no confidence, no network to load."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def grey_image(values: NDArray[np.generic]) -> Pixels:
 
 
 def crop_of(image: Pixels, box: tuple[float, ...], geometry: CropGeometry = PLAIN) -> Pixels:
-    (crop,) = face_crops([image], [np.array([box], np.float32)], geometry)
+    crop: Pixels = face_crops([image], [np.array([box], np.float32)], geometry)[0]
     return crop
 
 

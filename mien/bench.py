@@ -1,0 +1,125 @@
+"""`mien bench`: how fast this machine is on the user's own video, and where the time goes."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mien.contract.outputs import OutputSettings
+from mien.contract.requests import RunRequest
+from mien.embedded import Pipelines, run
+from mien.stream import Outcome
+from model.checkpoint import load_weights
+from model.classifier import Classifier
+from model.pipeline import choose_device
+
+BATCH = 64
+"""Faces in one pass of the classifier when its share of the peak is measured."""
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierShare:
+    """How near the classifier comes to the matrix multiplications that it consists of."""
+
+    face_s: float
+    """Seconds a face, in a batch of BATCH."""
+    multiply_s: float
+    """Seconds a face that multiplications of the same sizes take, and nothing else."""
+
+    @property
+    def share(self) -> float:
+        return self.multiply_s / self.face_s
+
+
+def bench(request: RunRequest) -> list[str]:
+    """Run the request twice, the first time to warm up; what was measured, as lines of text.
+
+    The video is encoded as it would be, into a temporary file, so that its share is in the figures.
+    """
+    pipelines = Pipelines(request.analysis.weights, request.device)
+    with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
+        output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
+        request = replace(request, output=output, results=None, report=None)
+        run(request, pipelines=pipelines)
+        outcome = run(request, pipelines=pipelines)
+    share = classifier_share(request.analysis.weights, request.device)
+    return [*_outcome_lines(outcome), *_share_lines(share), _memory_line()]
+
+
+def classifier_share(weights: str, device_name: str) -> ClassifierShare:
+    """Time the classifier against bare multiplications, in turn, best of ROUNDS each."""
+    device = choose_device(device_name)
+    network, info = load_weights(weights, device)
+    products = list(_products(network, info.input_size_px))
+    classifier = Classifier(network, info, "single", device)
+    faces = np.random.default_rng(0).integers(0, 256, (BATCH, 48, 48), np.uint8)
+    operands = [
+        (torch.randn(m, k, device=device).to(classifier.dtype),
+         torch.randn(k, n, device=device).to(classifier.dtype))
+        for m, k, n in products
+    ]  # fmt: skip
+    times: list[tuple[float, float]] = []
+    with torch.inference_mode():
+        for _ in range(ROUNDS + 1):
+            begin = time.perf_counter()
+            classifier.classify(faces)
+            middle = time.perf_counter()
+            for left, right in operands:
+                product = left @ right
+            product.sum().item()  # waits for the device
+            times.append((middle - begin, time.perf_counter() - middle))
+    face, multiply = (min(column) / BATCH for column in zip(*times[1:], strict=True))
+    return ClassifierShare(face, multiply)
+
+
+def _products(network: torch.nn.Module, size_px: int) -> Iterator[tuple[int, int, int]]:
+    """Rows, inner size and columns of the multiplication that each convolution is."""
+    side = size_px
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            inner = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
+            yield BATCH * side * side, inner, module.out_channels
+        elif isinstance(module, torch.nn.MaxPool2d):
+            side //= 2
+
+
+def _outcome_lines(outcome: Outcome) -> list[str]:
+    frames, wall_s = outcome.end.frame_count, outcome.seconds["wall"]
+    speed = outcome.end.end_ns / 1e9 / wall_s
+    lines = [
+        f"{outcome.info.width}x{outcome.info.height}, {frames} frames, "
+        f"{outcome.progress.faces} faces in the analysed ones",
+        f"{frames / wall_s:.1f} frames/s, {speed:.2f}x real time, "
+        f"{outcome.progress.faces / wall_s:.1f} faces/s",
+        "milliseconds a frame, all threads:",
+    ]
+    steps = sorted(outcome.seconds.items(), key=lambda item: -item[1])
+    return lines + [
+        f"  {step:<15} {1000 * seconds / frames:7.2f}"
+        for step, seconds in steps
+        if step not in ("wall", "load")
+    ]
+
+
+def _share_lines(share: ClassifierShare) -> list[str]:
+    return [
+        f"classifier: {1000 * share.face_s:.2f} ms a face in batches of {BATCH}, "
+        f"{100 * share.share:.0f} % of what multiplications of its sizes reach "
+        f"({torch.get_num_threads()} threads)"
+    ]
+
+
+def _memory_line() -> str:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak_bytes = peak if sys.platform == "darwin" else peak * 1024
+    return f"memory: {peak_bytes / 1e6:.0f} MB at most"
