@@ -19,6 +19,7 @@ def analyze(
     source: str | Path,
     *,
     analyze_fps: float | str | None = 10,
+    analyze_size: int = 1280,
     detector: str = "mtcnn",
     min_face: float | None = None,
     min_confidence: float = 0.9,
@@ -45,6 +46,7 @@ def analyze(
     return analyze_now(
         source,
         analyze_fps=analyze_fps,
+        analyze_size=analyze_size,
         detector=detector,
         min_face=min_face,
         min_confidence=min_confidence,

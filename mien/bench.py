@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mien.contract.errors import UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from mien.embedded import Pipelines, run
@@ -50,7 +51,8 @@ def bench(request: RunRequest) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
         request = replace(request, output=output, results=None, report=None)
-        run(request, pipelines=pipelines)
+        if run(request, pipelines=pipelines).info.kind != "video":
+            raise UsageError("a camera or a web stream cannot be measured; give a video file")
         outcome = run(request, pipelines=pipelines)
     share = classifier_share(request.analysis.weights, request.device)
     return [*_outcome_lines(outcome), *_share_lines(share), _memory_line()]

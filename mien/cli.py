@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -33,9 +34,11 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     callback=_version,
     help="Show the version and exit.",
 )
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
-def cli(debug: bool) -> None:
-    """Find the faces in videos and read the expression on each."""
+def cli() -> None:
+    """Find the faces in videos and read the expression on each.
+
+    With MIEN_DEBUG=1 in the environment errors show their whole traceback.
+    """
 
 
 @cli.command()
@@ -87,9 +90,12 @@ def bench(source: str, **options: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     """Turn a checkpoint of the common FER2013 training scripts into weights for mien."""
-    if output.exists() and not overwrite:
-        raise click.UsageError(f"{output} is there already; give --overwrite to replace it")
+    from mien.contract.atomic import check_target
     from model.import_checkpoint import import_checkpoint as convert
+
+    check_target(output, overwrite)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise click.UsageError(f"{output} is the input itself; give the output another name")
 
     info = convert(source, output)
     click.echo(f"{info.architecture}: {output}")
@@ -120,12 +126,14 @@ def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> No
     """Train a network on FER2013; the best by PublicTest is kept."""
     from model.pipeline import choose_device
     from training.config import load_recipe
+    from training.evaluate import calibrate
     from training.train import train as run_training
 
-    weights = run_training(
-        load_recipe(recipe), data, out, device=str(choose_device(device)), report=click.echo,
-        **options,
-    )  # fmt: skip
+    place = str(choose_device(device))
+    chosen = load_recipe(recipe)
+    weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
+    click.echo("fitting the temperatures on every other row of PublicTest")
+    calibrate(weights, data, weights, device=place)
     click.echo(f"weights: {weights}")
 
 
@@ -167,26 +175,25 @@ def evaluate(
     json_file: Path | None, overwrite: bool,
 ) -> None:  # fmt: skip
     """Score weights on a split of FER2013: overall, and expression by expression."""
+    from mien.contract.atomic import check_target, write_whole
     from model.pipeline import choose_device
     from training.evaluate import evaluate as score
-    from workers.atomic import AtomicFile, check_target
-    from workers.write_errors import writing
 
     if json_file is not None:
         check_target(json_file, overwrite)
     found = score(weights, data, split, views, str(choose_device(device)), batch)
     click.echo(found.table())
     if json_file is not None:
-        file = AtomicFile(json_file, overwrite)
-        with writing(json_file):
-            file.partial.write_text(found.to_json(), encoding="utf-8")
-        file.commit()
+        write_whole(json_file, found.to_json(), overwrite=overwrite)
 
 
 def main() -> None:
     """Run the command line; every error becomes one line on standard error and an exit code."""
     try:
         cli(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except MienError as error:
@@ -200,7 +207,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    if "--debug" in sys.argv[1:]:
+    if os.environ.get("MIEN_DEBUG"):
         traceback.print_exc()
     click.echo(f"mien: {' '.join(message.split())}", err=True)
     sys.exit(code)

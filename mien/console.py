@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -126,7 +126,8 @@ def _lines() -> Tell:
         now = time.monotonic()
         if now - last >= LINE_EVERY_S:
             last = now
-            click.echo(state_line(info, progress, now - begin), err=True)
+            with suppress(BrokenPipeError):  # nobody reads it; the run goes on
+                click.echo(state_line(info, progress, now - begin), err=True)
 
     return tell
 

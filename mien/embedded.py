@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.contract.analyses import AnalysisSettings
+from mien.contract.atomic import check_target
 from mien.contract.errors import Interrupted, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
+from mien.interrupts import Interrupts
 from mien.stages import StageGroup
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from model.checkpoint import WeightsInfo, read_info
+from producer.addresses import local_path
 from producer.source import open_source
 from workers.analyzer import Analyzer
-from workers.atomic import check_target
 from workers.results import Results, check_results
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def run(
     what `mien.contract.errors` names; then nothing half-written is left behind. Ctrl-C ends a
     file's run so, and a camera's as if the camera had ended.
     """
-    _check(request)
+    check_request(request)
     clock = StageClock()
-    with ExitStack() as stack:
+    with Interrupts() as interrupts, ExitStack() as stack:
         source = open_source(request.source)
         stack.callback(source.close)
         weights = _describe(read_info(request.analysis.weights))
@@ -55,35 +55,57 @@ def run(
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
         stack.callback(stream.abort)
         loaded = pipelines or Pipelines(request.analysis.weights, request.device)
-
-        def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
-            with clock.time("load"):
-                return loaded.get(settings)
-
-        analyzer = Analyzer(transport.work(), pipeline_for, batch=request.batch, clock=clock)
-
-        def stop() -> None:
-            stream.stop()
-            transport.close()
-
-        group = StageGroup(stop)
-        group.start("producer", stream.produce)
-        muxer = group.start("muxer", stream.mux)
-        group.start("analyzer", analyzer.run)
-        with _terminated_as_interrupted():
-            while muxer.is_alive():
-                try:
-                    muxer.join(TICK_S)
-                    if on_progress is not None:
-                        on_progress(stream.info, stream.progress)
-                except KeyboardInterrupt:
-                    if stream.info.kind == "live":
-                        stream.end_early()
-                    else:
-                        group.fail(Interrupted("interrupted; nothing was written"))
-        transport.close()
-        group.join()
+        analyzer = _analyzer(request, transport, loaded, clock)
+        if not _work(stream, transport, analyzer, interrupts, on_progress):
+            stream.abort()
+            stack.pop_all()  # the source is still being read, and must not be closed under it
+            raise Interrupted("interrupted while the source did not answer; nothing was written")
         return stream.finish(loaded.numerics)
+
+
+def _analyzer(
+    request: RunRequest, transport: MemoryTransport, loaded: Pipelines, clock: StageClock
+) -> Analyzer:
+    def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
+        with clock.time("load"):
+            return loaded.get(settings)
+
+    return Analyzer(transport.work(), pipeline_for, batch=request.batch, clock=clock)
+
+
+def _work(
+    stream: Stream,
+    transport: MemoryTransport,
+    analyzer: Analyzer,
+    interrupts: Interrupts,
+    on_progress: OnProgress | None,
+) -> bool:
+    """Run all stages to the end of the stream; whatever happens, none runs on after this.
+
+    But for one: False where the source does not answer and the user asked twice.
+    """
+
+    def stop() -> None:
+        stream.stop()
+        transport.close()
+
+    group = StageGroup(stop)
+    group.start("producer", stream.produce)
+    muxer = group.start("muxer", stream.mux)
+    group.start("analyzer", analyzer.run)
+    try:
+        while muxer.is_alive():
+            muxer.join(TICK_S)
+            if on_progress is not None:
+                on_progress(stream.info, stream.progress)
+            if interrupts.count == 1 and stream.info.kind == "live":
+                stream.end_early()
+            elif interrupts.count:
+                group.fail(Interrupted("interrupted; nothing was written"))
+    except BaseException as error:  # noqa: BLE001 - raised again by join, once all have ended
+        group.fail(error)
+    transport.close()
+    return group.join(give_up=lambda: interrupts.count > 1 and not muxer.is_alive())
 
 
 class Pipelines:
@@ -125,33 +147,20 @@ def _describe(weights: WeightsInfo) -> dict[str, object]:
     }
 
 
-def _check(request: RunRequest) -> None:
-    """Refuse what cannot end well before anything is opened."""
+def check_request(request: RunRequest) -> None:
+    """Refuse what cannot end well before anything is opened.
+
+    Raises:
+        UsageError: an output is the input, is asked for twice, exists and must not be replaced, or
+            cannot be written as its name says.
+    """
     check_results(request.results, overwrite=request.overwrite)
-    if request.report is not None:
-        check_target(request.report, request.overwrite)
     targets = [request.results, request.report, request.output.path if request.output else None]
-    source, seen = Path(request.source), set[Path]()
+    source, seen = local_path(request.source), set[Path]()
     for target in filter(None, targets):
-        if target.exists() and source.exists() and target.samefile(source):
+        check_target(target, request.overwrite)
+        if source is not None and target.exists() and target.samefile(source):
             raise UsageError(f"{target} is the input itself; give the output another name")
         if target.resolve() in seen:
             raise UsageError(f"{target} is asked for twice; give every output a name of its own")
         seen.add(target.resolve())
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does; elsewhere than in the main thread nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas
 
 from mien.contract.analyses import DetectorName, Views
-from mien.contract.errors import UsageError
+from mien.contract.errors import Interrupted, UsageError
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.embedded import run
+from mien.rates import parse_rate
 from workers.results_table import Table
 
 
@@ -19,6 +19,7 @@ def analyze(
     source: str | Path,
     *,
     analyze_fps: float | str | None,
+    analyze_size: int,
     detector: str,
     min_face: float | None,
     min_confidence: float,
@@ -29,8 +30,13 @@ def analyze(
 ) -> pandas.DataFrame:
     """See `mien.analyze`."""
     every_frame = analyze_fps is None or analyze_fps == "all"
+    try:
+        rate = None if every_frame else parse_rate(str(analyze_fps))
+    except ValueError as error:
+        raise UsageError(f"analyze_fps: {error}") from None
     analysis = AnalysisRequest(
-        analyze_fps=None if every_frame else Fraction(str(analyze_fps)),
+        analyze_fps=rate,
+        analyze_size_px=analyze_size,
         detector=_one_of(detector, get_args(DetectorName), "detector"),
         min_face_px=min_face,
         min_confidence=min_confidence,
@@ -39,7 +45,10 @@ def analyze(
         smoothing_s=smoothing,
     )
     table = Table()
-    run(RunRequest(str(source), analysis, output=None, device=device), results=table)
+    try:
+        run(RunRequest(str(source), analysis, output=None, device=device), results=table)
+    except Interrupted:
+        raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()
 
 

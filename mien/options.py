@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mien.rates import parse_rate
+
 if TYPE_CHECKING:
-    from mien.contract.requests import RunRequest
+    from mien.contract.outputs import OutputSettings
+    from mien.contract.requests import AnalysisRequest, RunRequest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-HIGHEST_FPS = 1000
-"""Above it a frame rate is a slip of the finger."""
-
-NTSC = {
-    Fraction("23.976"): Fraction(24000, 1001),
-    Fraction("23.98"): Fraction(24000, 1001),
-    Fraction("29.97"): Fraction(30000, 1001),
-    Fraction("59.94"): Fraction(60000, 1001),
-    Fraction("119.88"): Fraction(120000, 1001),
-}
-"""What people mean by the short forms of broadcast rates."""
 
 
 class Rate(click.ParamType[Fraction]):
@@ -39,12 +30,9 @@ class Rate(click.ParamType[Fraction]):
         if isinstance(value, Fraction):
             return value
         try:
-            rate = Fraction(str(value).strip())
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a rate such as 24, 29.97 or 30000/1001", param, ctx)
-        if not 0 < rate <= HIGHEST_FPS:
-            self.fail(f"{value} is not between 0 and {HIGHEST_FPS} frames a second", param, ctx)
-        return NTSC.get(rate, rate)
+            return parse_rate(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class RateOrAll(Rate):
@@ -212,25 +200,45 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
     Raises:
         click.UsageError: an output is missing, or contradicts another option.
     """
+    from mien.contract.requests import MEGABYTE_BYTES, RunRequest
+
+    return RunRequest(
+        source=source,
+        analysis=_analysis_request(options),
+        output=_output_settings(options),
+        results=options["results"],
+        report=options["report"],
+        overwrite=options["overwrite"],
+        window_bytes=options["window_mb"] * MEGABYTE_BYTES,
+        device=options["device"],
+        batch=options["batch"],
+    )
+
+
+def _output_settings(options: Mapping[str, Any]) -> OutputSettings | None:
     from mien.contract.outputs import OutputSettings
-    from mien.contract.requests import MEGABYTE_BYTES, AnalysisRequest, RunRequest
 
     if options["no_video"] and options["output"] is not None:
         raise click.UsageError("--no-video and -o contradict each other: give one of them")
-    if not options["no_video"] and options["output"] is None:
+    if options["no_video"]:
+        return None
+    if options["output"] is None:
         raise click.UsageError("where should the annotated video go? Give -o OUTPUT or --no-video")
-    output = None
-    if options["output"] is not None:
-        output = OutputSettings(
-            path=options["output"],
-            fps=options["fps"],
-            encoder=options["encoder"],
-            preset=options["preset"],
-            crf=options["crf"],
-            blur=options["blur"],
-            overwrite=options["overwrite"],
-        )
-    analysis = AnalysisRequest(
+    return OutputSettings(
+        path=options["output"],
+        fps=options["fps"],
+        encoder=options["encoder"],
+        preset=options["preset"],
+        crf=options["crf"],
+        blur=options["blur"],
+        overwrite=options["overwrite"],
+    )
+
+
+def _analysis_request(options: Mapping[str, Any]) -> AnalysisRequest:
+    from mien.contract.requests import AnalysisRequest
+
+    return AnalysisRequest(
         analyze_fps=options["analyze_fps"],
         analyze_size_px=options["analyze_size"],
         detector=options["detector"],
@@ -239,15 +247,4 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
         weights=options["weights"],
         views=options["views"],
         smoothing_s=options["smoothing"],
-    )
-    return RunRequest(
-        source=source,
-        analysis=analysis,
-        output=output,
-        results=options["results"],
-        report=options["report"],
-        overwrite=options["overwrite"],
-        window_bytes=options["window_mb"] * MEGABYTE_BYTES,
-        device=options["device"],
-        batch=options["batch"],
     )

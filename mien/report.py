@@ -9,15 +9,16 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.contract.atomic import write_whole
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
-from workers.atomic import AtomicFile
-from workers.write_errors import writing
+from producer.addresses import local_path
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -32,7 +33,7 @@ UNITS = {
 _PACKAGES = ("torch", "torchvision", "facenet-pytorch", "av", "opencv-python-headless", "numpy")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Provenance:
     """What the numbers of a run depend on."""
 
@@ -63,8 +64,17 @@ class Provenance:
     def _source(self) -> dict[str, object]:
         source = _fields(self.info)
         source["name"] = Path(self.info.name).name
-        source["sha256"] = _file_sha256(Path(self.request.source))
+        source["sha256"] = self._source_sha256
         return source
+
+    @cached_property
+    def _source_sha256(self) -> str | None:
+        """Of a local file; None for cameras and URLs."""
+        path = local_path(self.request.source)
+        if path is None or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_report(
@@ -82,25 +92,11 @@ def write_report(
         "options": _plain(provenance.request.output),
         **{name: _plain(value) for name, value in account.items()},
     }
-    file = AtomicFile(path, overwrite)
-    try:
-        with writing(path):
-            file.partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        file.commit()
-    finally:
-        file.abort()
+    write_whole(path, json.dumps(report, indent=2) + "\n", overwrite=overwrite)
 
 
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _PACKAGES}
-
-
-def _file_sha256(path: Path) -> str | None:
-    """Of a regular file; None for cameras and URLs."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fields(value: DataclassInstance) -> dict[str, object]:
@@ -115,4 +111,6 @@ def _plain(value: object) -> object:
         return str(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
     return value

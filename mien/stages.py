@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from mien.transport.ports import Closed
 
+POLL_S = 0.1
+
 
 class StageGroup:
     """Threads of which the first failure counts.
 
-    `stop` is called once, when a stage fails or somebody asks for the end: it must wake every
-    stage, which then raises `Closed`.
+    `stop` is called when a stage fails or somebody asks for the end: it must wake every stage,
+    which then raises `Closed`.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -35,12 +37,20 @@ class StageGroup:
                 self._failure = error
         self._stop()
 
-    def join(self) -> None:
-        """Wait for all stages; raises what the first failing one raised."""
+    def join(self, give_up: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for all stages; raises what the first failing one raised.
+
+        False where `give_up` said, while waiting, not to wait any longer for one that does not
+        end: a read from the net cannot be broken off.
+        """
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(POLL_S)
+                if give_up():
+                    return False
         if self._failure is not None:
             raise self._failure
+        return True
 
     def _run(self, stage: Callable[[], object]) -> None:
         try:

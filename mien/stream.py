@@ -201,7 +201,11 @@ class Stream:
 
 def _with_rate(output: OutputSettings | None, info: SourceInfo) -> OutputSettings | None:
     """The output's settings with the rate that its container insists on, if it does."""
-    if output is None or output.fps is not None or info.kind == "photo":
+    if output is None:
+        return None
+    if info.kind == "photo":
+        return dataclasses.replace(output, fps=None)  # it is shown once, whatever the rate
+    if output.fps is not None:
         return output
     return dataclasses.replace(output, fps=constant_fps(output.path, info))
 

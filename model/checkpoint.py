@@ -7,14 +7,14 @@ they cost nothing and batch norm's variances may be small) and single precision 
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.contract.errors import OutputError, WeightsError
+from mien.contract.atomic import write_whole
+from mien.contract.errors import WeightsError
 from mien.contract.expressions import EXPRESSIONS
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def save_weights(
     with the digest of what was written.
 
     Raises:
+        UsageError: the folder is missing.
         OutputError: the file cannot be written.
         WeightsError: a tensor is not finite in `dtype`.
     """
@@ -129,7 +130,7 @@ def save_weights(
         "info": text,
         "info_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    write_atomically(path, _described(path, content, metadata))
+    write_whole(path, _described(path, content, metadata), overwrite=True)
     return info
 
 
@@ -182,24 +183,6 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
             raise WeightsError(f"the weights {origin} are not finite in {name}")
     model.load_state_dict(dict(tensors))
     return model
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside the file, on to the disk, then renames.
-
-    Raises:
-        OutputError: the folder is missing, forbidden or full.
-    """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _described(path: Path, content: bytes, metadata: Mapping[str, str]) -> bytes:

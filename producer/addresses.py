@@ -49,6 +49,18 @@ class Address:
         return Path(self.url.removeprefix("file:"))
 
 
+def local_path(name: str) -> Path | None:
+    """The local file that a name means, absolute, whether there is one or not.
+
+    None for a URL, a webcam and a name that means nothing. It raises nothing.
+    """
+    try:
+        address = parse(name)
+    except (SourceError, OSError):  # the second where the current folder is gone
+        return None
+    return address.path if address.kind == "file" else None
+
+
 def parse(name: str) -> Address:
     """Say what an input's name means.
 
@@ -60,7 +72,7 @@ def parse(name: str) -> Address:
         return local(name, name)
     scheme = match[1].lower()
     if scheme == "file":
-        return local(name, unquote(urlsplit(name).path))
+        return local(name, path_in(name))
     shown = without_password(name)
     if scheme not in PROTOCOLS:
         allowed = ", ".join(sorted({*PROTOCOLS, "file"}))
@@ -73,6 +85,14 @@ def parse(name: str) -> Address:
     return Address(
         shown, name, "camera", options | {"rtsp_transport": "tcp", "allowed_media_types": "video"}
     )
+
+
+def path_in(url: str) -> str:
+    """The path of a `file://` URL; empty where it is not valid."""
+    try:
+        return unquote(urlsplit(url).path, errors="surrogateescape")
+    except ValueError:
+        return ""
 
 
 def local(name: str, path: str) -> Address:

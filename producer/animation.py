@@ -42,6 +42,7 @@ class AnimationSource:
         self._image = Image.open(address.path)
         self._maker = PictureMaker(None)
         self._timeline = Timeline(MILLISECOND, None)
+        self.restarts = self._timeline.restarts
         self._start_ms = 0
         self._first: Frame | None = self._frame(0)
         picture = self._first.picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from fractions import Fraction
 
 import av
 from av.audio.stream import AudioStream
@@ -13,17 +14,33 @@ from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
 from producer.opening import Timeouts, open_container
 from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
-from producer.timestamps import JUMP_S, to_ns
+from producer.restarts import Restarts
+from producer.timestamps import JUMP_S, SECOND_NS, to_ns
+
+PATIENCE_NS = 10 * SECOND_NS
+"""So much longer a new beginning of the sound waits for that of the pictures, if it must."""
 
 
 class Clock:
-    """One audio stream's time stamps, which go on where the source's start over."""
+    """One audio stream's time stamps, which go on where the source's start over.
 
-    def __init__(self, jump_ticks: int, wrap_ticks: int | None) -> None:
-        """jump_ticks: a step back of more is a new beginning; wrap_ticks: as of the container."""
-        self._jump, self._wrap = jump_ticks, wrap_ticks
+    A new beginning goes where the pictures' new beginning went (`producer.restarts`), so that the
+    two keep their distance. Until that is known, and where there is none, it is a guess: right
+    behind the sound before.
+    """
+
+    def __init__(
+        self, time_base: Fraction, wrap_ticks: int | None, restarts: Restarts | None
+    ) -> None:
+        """wrap_ticks: as of the container; restarts: the pictures' new beginnings, if known."""
+        self._time_base, self._wrap, self._restarts = time_base, wrap_ticks, restarts
+        self._jump = round(JUMP_S / time_base)
         self._shift = 0
+        self._used = 0
         self._next: int | None = None
+        self._overlaps = False
+        self.guesses = False
+        """Whether the packet that was corrected last may belong elsewhere."""
 
     def correct(self, packet: Packet[AudioStream]) -> None:
         """Move a packet's stamps to where they belong (`producer.timestamps` does for frames)."""
@@ -35,10 +52,46 @@ class Clock:
             back -= step
         if self._next is not None and back > self._jump:
             self._shift = self._next - packet.dts
-        packet.dts += self._shift
-        if packet.pts is not None:
-            packet.pts += self._shift
-        self._next = packet.dts + (packet.duration or 0)
+            self.guesses = self._restarts is not None
+        move(packet, self._shift)
+
+    def settle(self, packet: Packet[AudioStream]) -> None:
+        """Put a guessed packet, corrected before, where it belongs, if that is known by now."""
+        if not self.guesses or self._restarts is None:
+            return
+        assert packet.dts is not None  # noqa: S101
+        wrap_s = None if self._wrap is None else self._wrap * self._time_base
+        stamp_s = (packet.dts - self._shift) * self._time_base
+        found = self._restarts.match(stamp_s, wrap_s, self._used)
+        if found is None:
+            return
+        self._used = found[0] + 1
+        change = round(found[1].shift_s / self._time_base) - self._shift
+        if self._wrap is not None:
+            change -= self._wrap * round(Fraction(change, self._wrap))
+        self._shift += change
+        self._overlaps = change < 0
+        self.guesses = False
+        move(packet, change)
+
+    def accepts(self, packet: Packet[AudioStream]) -> bool:
+        """Count a settled packet as given; False where a new beginning lies in time that the
+        sound before it has filled: then it is left out."""
+        assert packet.dts is not None  # noqa: S101
+        self.guesses = False
+        length = packet.duration or 0
+        if self._overlaps and self._next is not None and packet.dts < self._next - length // 2:
+            return False
+        self._overlaps = False
+        self._next = packet.dts + length
+        return True
+
+
+def move(packet: Packet[AudioStream], ticks: int) -> None:
+    """Add to both stamps of a packet, which has a dts."""
+    packet.dts = (packet.dts or 0) + ticks
+    if packet.pts is not None:
+        packet.pts += ticks
 
 
 class AudioFeed:
@@ -48,8 +101,17 @@ class AudioFeed:
     twice, and a photo has no sound: neither is for this class.
     """
 
-    def __init__(self, name: str, *, timeout_s: Timeouts = (10.0, 30.0)) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout_s: Timeouts = (10.0, 30.0),
+        restarts: Restarts | None = None,
+    ) -> None:
         """Opens the file.
+
+        restarts: those of the source that reads the pictures (`Source.restarts`); without them,
+        sound and picture may drift apart where the stamps begin anew.
 
         Raises:
             SourceError: it cannot be opened.
@@ -70,8 +132,7 @@ class AudioFeed:
         self._ahead: tuple[int, Packet[AudioStream]] | None = None
         wrap = wrap_ticks(self._container)
         self._clocks = [
-            Clock(round(JUMP_S / (stream.time_base or AV_TIME_BASE)), wrap)
-            for stream in self.templates
+            Clock(stream.time_base or AV_TIME_BASE, wrap, restarts) for stream in self.templates
         ]
 
     def take(self, until_ns: int | None) -> Iterator[tuple[int, Packet[AudioStream]]]:
@@ -80,17 +141,22 @@ class AudioFeed:
         until_ns: nanoseconds after the container's start, which `SourceInfo.first_pts_ns` counts
         from too; None takes all that is left. Gives (position in `templates`, packet) in the
         file's order, the packet's time stamps still the source's, but for a clock that starts
-        over: that goes on.
+        over: that goes on. A new beginning that the pictures have not got to yet is not given
+        before a time that is later by `PATIENCE_NS`.
         """
         while True:
             item = self._ahead or next(self._packets, None)
             self._ahead = None
             if item is None:
                 return
-            if until_ns is not None and self._time_ns(item[1]) >= until_ns:
+            clock = self._clocks[item[0]]
+            clock.settle(item[1])
+            patience_ns = PATIENCE_NS if clock.guesses else 0
+            if until_ns is not None and self._time_ns(item[1]) + patience_ns >= until_ns:
                 self._ahead = item
                 return
-            yield item
+            if clock.accepts(item[1]):
+                yield item
 
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""

@@ -22,7 +22,16 @@ TOO_EARLY_S = Fraction(1)
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether a file states that it is longer than it is."""
+    """Whether a file states that it is longer than it is; not so where it cannot be looked at any
+    more, as when it was deleted while it was read."""
+    try:
+        return states_more(path)
+    except OSError:
+        return False
+
+
+def states_more(path: Path) -> bool:
+    """The same; raises OSError where the file cannot be read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)

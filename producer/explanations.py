@@ -35,6 +35,7 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
     (av.error.DemuxerNotFoundError, "its format is not known"),
     (av.error.EOFError, "it is empty or ends at once"),
     (av.error.InvalidDataError, NOT_MEDIA),
+    (av.error.ArgumentError, NOT_MEDIA),  # a format that is not allowed, among others
     (av.error.PatchWelcomeError, "it uses something that FFmpeg cannot read"),
 )
 

@@ -9,6 +9,7 @@ from mien.contract.errors import SourceError
 from producer.addresses import Address
 from producer.explanations import NOT_MEDIA, explain
 from producer.localfile import check_file
+from producer.playlist import readable_formats
 
 Timeouts = tuple[float, float]
 """Seconds that opening may take, and seconds that one read may take."""
@@ -23,16 +24,19 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     """Open an address; close the container from the thread that reads it, and from no other.
 
     Raises:
-        SourceError: it cannot be opened; the text and the chain of causes hold no password.
+        SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the chain of causes hold no password.
     """
+    options = address.options
     if address.kind == "file":
         check_file(address.path, address.name)
+        allowed = readable_formats(address.path, address.name)
+        options = options | {"format_whitelist": allowed}
     try:
         container = av.open(
             address.url,
             mode="r",
             format=address.format,
-            container_options=address.options,
+            container_options=options,
             metadata_errors="replace",
             timeout=None if address.kind == "file" else timeout_s,
         )

@@ -22,6 +22,7 @@ from producer.addresses import Address
 from producer.decoding import END_OF_FILE
 from producer.explanations import explain
 from producer.probe import MAX_PIXELS
+from producer.restarts import Restarts
 from producer.timestamps import LAST_RESORT_S, to_ns
 
 PILLOW_ERRORS = (
@@ -63,6 +64,7 @@ class PhotoSource:
         self.corrupt = 0
         self.end_ns = to_ns(LAST_RESORT_S)
         self.reason = END_OF_FILE
+        self.restarts = Restarts()
         self.info = SourceInfo(
             name=address.name,
             kind="photo",

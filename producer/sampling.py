@@ -57,8 +57,9 @@ class ConstantRate:
         )
 
     def _nearest(self, time_ns: int) -> int:
+        # half a nanosecond more, since times were rounded to whole ones
         second = SECOND_NS * self._rate.denominator
-        return (2 * time_ns * self._rate.numerator + second) // (2 * second)
+        return ((2 * time_ns + 1) * self._rate.numerator + second) // (2 * second)
 
     def _start_ns(self, slot: int) -> int:
         return round(slot * SECOND_NS / self._rate)
@@ -75,7 +76,9 @@ class AnalysisSampler:
         """Whether this frame is analysed; to be asked once for every frame, in order."""
         if self._rate is None:
             return True
-        passed = pts_ns * self._rate.numerator // (SECOND_NS * self._rate.denominator)
+        # half a nanosecond more, since times were rounded to whole ones
+        second = 2 * SECOND_NS * self._rate.denominator
+        passed = (2 * pts_ns + 1) * self._rate.numerator // second
         if passed < self._next:
             return False
         self._next = passed + 1

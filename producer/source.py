@@ -10,6 +10,7 @@ from producer.addresses import parse
 from producer.animation import open_animation
 from producer.localfile import check_file
 from producer.photo import PhotoSource, still_or_moving
+from producer.restarts import Restarts
 from producer.video import open_video
 
 
@@ -24,6 +25,8 @@ class Source(Protocol):
     """When the last frame so far stops being shown, from the first frame."""
     reason: str
     """Why it ended: 'end of file', 'damaged', 'connection lost'; empty while it has not."""
+    restarts: Restarts
+    """Where its stamps began anew so far; for `producer.audio.AudioFeed`."""
 
     def frames(self) -> Iterator[Frame]:
         """All frames, once; none is kept."""

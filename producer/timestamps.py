@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from producer.restarts import Restart, Restarts
+
 SECOND_NS = 1_000_000_000
 
 JUMP_S = Fraction(1)
@@ -30,7 +32,7 @@ class Timeline:
       nanosecond where a tick is shorter), so that an encoder gets distinct times.
     * A stamp that wraps goes on where it was. One that otherwise goes back by more than a second
       is a new beginning: it follows the time before by one interval, and later ones keep their
-      distance to it.
+      distance to it. `restarts` tells the sound of it.
     """
 
     def __init__(
@@ -38,10 +40,13 @@ class Timeline:
     ) -> None:
         """time_base: seconds a tick; interval: seconds between frames, if the source says;
         wrap_ticks: where the container's stamps start over, if it is known to do so."""
+        self.restarts = Restarts()
+        """The new beginnings so far."""
         self._time_base = time_base
         self._stated = interval if interval and interval > 0 else None
         self._wrap = None if wrap_ticks is None else wrap_ticks * time_base
         self._origin: Fraction | None = None
+        self._first_origin: Fraction | None = None
         self._last: Fraction | None = None
         self._duration: Fraction | None = None
         self._step: Fraction | None = None
@@ -65,15 +70,15 @@ class Timeline:
         return 0 if self._last is None else to_ns(self._last + self._interval())
 
     def _first(self, stamp: Fraction | None) -> Fraction:
-        self._origin = self.first_s = stamp
+        self._origin = self._first_origin = self.first_s = stamp
         return Fraction(0)
 
     def _next(self, stamp: Fraction | None, last: Fraction) -> Fraction:
         expected = last + self._interval()
         if stamp is None:
             return expected
-        if self._origin is None:
-            self._origin = stamp - expected
+        if self._origin is None or self._first_origin is None:
+            self._origin = self._first_origin = stamp - expected
         back = last - (stamp - self._origin)
         if self._wrap is not None and abs(back) > self._wrap / 2:
             # Forward, it is FFmpeg that took a new beginning for a wrap.
@@ -81,6 +86,7 @@ class Timeline:
             back = last - (stamp - self._origin)
         if back > JUMP_S:
             self._origin = stamp - expected
+            self.restarts.add(Restart(stamp, self._first_origin - self._origin))
         return max(stamp - self._origin, last + max(self._time_base, Fraction(1, SECOND_NS)))
 
     def _interval(self) -> Fraction:

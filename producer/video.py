@@ -41,6 +41,7 @@ class VideoSource:
             None if rate is None else 1 / rate,
             probe.wrap_ticks(container),
         )
+        self.restarts = self._timeline.restarts
         self._maker = PictureMaker(stream.sample_aspect_ratio)
         self.corrupt = 0
         self.end_ns = 0
@@ -141,6 +142,14 @@ def checked_stream(address: Address, container: InputContainer) -> VideoStream:
 
 
 def kind_of(address: Address, container: InputContainer) -> SourceKind:
-    """A camera is live, and so is a stream from the net that tells no length."""
-    endless = container.format.name in ("hls", "mpjpeg") and container.duration is None
-    return "live" if address.kind == "camera" or (address.kind == "web" and endless) else "video"
+    """A camera is live, and so is a stream from the net that states no end.
+
+    A server that tells how many bytes there are sends a file, also where its container (bare
+    H.264, say) tells no duration. One that tells neither may go on for ever, so a file that is
+    sent without its size and has no duration counts as live. A playlist has a size of its own.
+    """
+    if address.kind != "web":
+        return "live" if address.kind == "camera" else "video"
+    lengthless = container.duration is None or container.duration <= 0
+    sizeless = container.format.name in ("hls", "mpjpeg") or container.size <= 0
+    return "live" if lengthless and sizeless else "video"

@@ -83,6 +83,7 @@ class FrameWindow:
     def release(self) -> None:
         with self._changed:
             self._bytes -= self._frames.popleft().nbytes
+            self._blocked = False  # until the producer has tried again
             self._changed.notify_all()
 
     @property

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("mien", deadline=None)  # no test asserts a speed
+settings.load_profile("mien")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -1,7 +1,7 @@
 """Reads FER2013's original CSV (emotion,pixels,Usage), once slowly, then from a cache beside it."""
 
 import contextlib
-import os
+import io
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mien.contract.errors import SourceError
+from mien.contract.atomic import write_whole
+from mien.contract.errors import OutputError, SourceError
 from mien.contract.expressions import EXPRESSIONS
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -63,7 +64,7 @@ def _load_all(path: Path) -> dict[str, Split]:
         return cached
     splits = read_csv(path)
     # A folder that cannot be written costs the next run a minute, nothing else.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OutputError):
         _write_cache(cache, stamp, splits)
     return splits
 
@@ -130,7 +131,6 @@ def _write_cache(cache: Path, stamp: npt.NDArray[np.int64], splits: dict[str, Sp
     for name, split in splits.items():
         arrays[f"{name}_images"] = split.images
         arrays[f"{name}_labels"] = split.labels
-    part = cache.with_name(f"{cache.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-    part.replace(cache)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_whole(cache, buffer.getvalue(), overwrite=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from mien.contract.atomic import write_whole
 from mien.contract.errors import WeightsError
-from model.checkpoint import fill_model, write_atomically
+from model.checkpoint import fill_model
 from model.vgg import VGG
 from training.config import Recipe
 
@@ -88,7 +89,7 @@ def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
         },
         buffer,
     )
-    write_atomically(folder / RUN_FILE, buffer.getvalue())
+    write_whole(folder / RUN_FILE, buffer.getvalue(), overwrite=True)
 
 
 def restore_run(folder: Path, recipe: Recipe, state: RunState) -> tuple[str, ...]:

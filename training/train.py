@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 from torch.nn.functional import cross_entropy
 
+from mien.contract.atomic import write_whole
 from mien.contract.errors import OutputError, UsageError, WeightsError
-from model.checkpoint import WeightsInfo, load_weights, save_weights, write_atomically
+from model.checkpoint import WeightsInfo, load_weights, save_weights
 from model.preprocessing import Normalisation, normalise, prepare
 from model.vgg import VGG
 from training.augment import augment, mix
@@ -314,7 +315,7 @@ def _write_metrics(out: Path, state: RunState) -> None:
     writer = csv.DictWriter(text, fieldnames=list(state.history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(state.history)
-    write_atomically(out / "metrics.csv", text.getvalue().encode())
+    write_whole(out / "metrics.csv", text.getvalue(), overwrite=True)
 
 
 def _write_weights(

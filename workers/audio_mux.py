@@ -109,11 +109,6 @@ class AudioMux:
                 for ready in track.flush():
                     yield self._shifted(ready)
 
-    def close(self) -> None:
-        """Let the source of the sound go."""
-        if self._audio is not None:
-            self._audio.close()
-
     def _shifted(self, packet: Packet[AudioStream]) -> Packet[AudioStream]:
         ticks = round(self._start_ns / (packet.time_base * _NS))
         if packet.pts is not None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from mien.contract.atomic import check_target
 from mien.contract.errors import UsageError
 from mien.contract.frames import SourceInfo, SourceKind
 from mien.contract.outputs import OutputSettings
-from workers.atomic import check_target
 from workers.audio_mux import AudioPackets
 from workers.containers import check_fps, container_of
 from workers.photo_sink import PHOTO_FORMATS, PhotoSink, check_photo
@@ -40,11 +38,10 @@ def open_sink(settings: OutputSettings, info: SourceInfo, audio: AudioPackets | 
         audio: The source's sound, which the sink closes; None where there is none.
 
     Raises:
-        UsageError: As `check_output`, or the output is the input, or the encoder does not open.
+        UsageError: As `check_output`, or the encoder does not open.
         OutputError: The file cannot be begun.
     """
     check_output(settings, info.kind)
-    _check_distinct(settings.path, info.name)
     if info.kind == "photo":
         return PhotoSink(settings)
     return VideoSink(settings, info, audio)
@@ -58,12 +55,3 @@ def _check_video(settings: OutputSettings) -> None:
     encoder = find_encoder(asked, container, settings.path.suffix)
     encoder_options(encoder.name, settings.preset, settings.crf)
     check_fps(settings.path, settings.fps)
-
-
-def _check_distinct(path: Path, source: str) -> None:
-    try:
-        same = path.samefile(source)
-    except (OSError, ValueError):
-        return  # no such file, or the source is a URL
-    if same:
-        raise UsageError(f"{path} is the input; give the output another name")

@@ -10,7 +10,7 @@ from mien.contract.analyses import Floats, FrameAnalysis
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import DrawnFace
 from workers.smoothing import Smoother, Steady
-from workers.tracking import FORGET_S, Tracker
+from workers.tracking import Tracker
 
 COAST_S = 0.25
 """How long a face that was missed by the detector is still drawn where it was."""
@@ -43,12 +43,15 @@ class FaceSnapshot:
     time_ns: int
     found: tuple[TrackedFace, ...]
     """Faces of this frame, sorted by track."""
-    missed: tuple[TrackedFace, ...]
-    """Faces that were there a moment ago and are still drawn."""
+    held: tuple[TrackedFace, ...]
+    """Faces that were there a moment ago, and most likely still are: drawn all the same."""
+    doubtful: tuple[TrackedFace, ...]
+    """Faces that were there a moment ago, and may have left: they matter where faces are hidden."""
 
-    @property
-    def drawn(self) -> dict[int, TrackedFace]:
-        return {face.track: face for face in (*self.found, *self.missed)}
+    def faces(self, *, cautious: bool) -> dict[int, TrackedFace]:
+        """What is to be drawn, by track; `cautious` adds the doubtful ones."""
+        drawn = (*self.found, *self.held, *(self.doubtful if cautious else ()))
+        return {face.track: face for face in drawn}
 
 
 class FaceHistory:
@@ -59,7 +62,8 @@ class FaceHistory:
         self._tracker = Tracker()
         self._smoother = Smoother(smoothing_s)
         self._ages: dict[int, int] = {}
-        self._last: dict[int, TrackedFace] = {}
+        self._last: list[TrackedFace] = []
+        self._before_ns = 0
 
     def add(self, index: int, time_ns: int, analysis: FrameAnalysis) -> FaceSnapshot:
         """The snapshot of an analysed frame; frames must come in order."""
@@ -76,21 +80,26 @@ class FaceHistory:
             found.append(
                 TrackedFace(track, boxes[row], confidence, probabilities, steady, time_ns, age)
             )
-        for number in self._smoother.forget(time_ns - round(FORGET_S * 1e9)):
-            del self._ages[number]
-        missed = self._coasting({face.track for face in found}, time_ns)
-        self._last = {face.track: face for face in (*found, *missed)}
-        return FaceSnapshot(index, time_ns, tuple(found), tuple(missed))
+        known = self._tracker.known
+        self._smoother.keep(known)
+        self._ages = {track: age for track, age in self._ages.items() if track in known}
+        held, doubtful = self._missed({face.track for face in found}, time_ns)
+        self._last = [*found, *held, *doubtful]
+        return FaceSnapshot(index, time_ns, tuple(found), tuple(held), tuple(doubtful))
 
-    def _coasting(self, found: set[int], time_ns: int) -> list[TrackedFace]:
-        return [
-            face
-            for face in self._last.values()
-            if face.track not in found
-            and face.age > 1
-            and time_ns - face.seen_ns <= COAST_S * 1e9
-            and not self._at_edge(face.box)
-        ]
+    def _missed(self, found: set[int], time_ns: int) -> tuple[list[TrackedFace], list[TrackedFace]]:
+        """Faces that the detector did not find this time: held ones, and doubtful ones."""
+        held, doubtful = [], []
+        for face in self._last:
+            if face.track in found:
+                continue
+            recent = time_ns - face.seen_ns <= COAST_S * 1e9
+            if recent and face.age > 1 and not self._at_edge(face.box):
+                held.append(face)
+            elif recent or face.seen_ns == self._before_ns:
+                doubtful.append(face)
+        self._before_ns = time_ns
+        return held, doubtful
 
     def _at_edge(self, box: Floats) -> bool:
         x1, y1, x2, y2 = box
@@ -106,15 +115,16 @@ def drawn_at(
     A face of both is interpolated; one of the first alone is held for the first half of the way
     (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
     there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
-    covers whatever may be one, all the way.
+    covers whatever may be one, all the way and a little before it was found.
     """
+    now = before.faces(cautious=cautious)
     if after is None:
-        return [_draw(face, face.box, face.steady.probabilities) for face in before.drawn.values()]
+        return [_draw(face, face.box, face.steady.probabilities) for face in now.values()]
+    later = after.faces(cautious=cautious)
     way_ns = max(after.time_ns - before.time_ns, 1)
     share = (time_ns - before.time_ns) / way_ns
-    later = after.drawn
     drawn = []
-    for track, face in before.drawn.items():
+    for track, face in now.items():
         then = later.get(track)
         flash = face.age == 1 and way_ns <= FLASH_S * 1e9
         if then is not None:
@@ -123,8 +133,8 @@ def drawn_at(
             drawn.append(_draw(face, box, one + share * (two - one)))
         elif cautious or (share < 0.5 and not flash):
             drawn.append(_draw(face, face.box, face.steady.probabilities))
-    if cautious and share > 0:
-        new = [face for track, face in later.items() if track not in before.drawn]
+    if cautious:
+        new = [face for track, face in later.items() if track not in now]
         drawn += [_draw(face, face.box, face.steady.probabilities) for face in new]
     return drawn
 

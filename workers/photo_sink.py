@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
+from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.atomic import AtomicFile
 from workers.sink import OutputSummary
 from workers.write_errors import writing
 

@@ -6,12 +6,13 @@ import csv
 import importlib.util
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from mien.contract.atomic import AtomicFile, check_target, writing
 from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
-from workers.atomic import AtomicFile, check_target
 from workers.faces import FaceSnapshot, TrackedFace
 from workers.results_table import (
     COLUMNS,
@@ -26,7 +27,6 @@ from workers.results_table import (
     seconds,
     snapshot_rows,
 )
-from workers.write_errors import writing
 
 SCHEMA_VERSION = 1
 
@@ -114,8 +114,8 @@ class JsonLines:
         self._file.commit()
 
     def abort(self) -> None:
-        with writing(self._file.path):
-            self._file.abort()
+        self._file.abort()
+        with suppress(OSError):  # what it still held has nowhere to go
             self._out.close()
 
     def _line(self, index: int, time_ns: int, rest: Mapping[str, object]) -> None:
@@ -146,8 +146,8 @@ class CsvRows:
         self._file.commit()
 
     def abort(self) -> None:
-        with writing(self._file.path):
-            self._file.abort()
+        self._file.abort()
+        with suppress(OSError):  # what it still held has nowhere to go
             self._out.close()
 
     def _add(self, rows: list[Row]) -> None:
@@ -173,7 +173,6 @@ class ParquetRows(Table):
         self._file.commit()
 
     def abort(self) -> None:
-        super().abort()
         self._file.abort()
 
 

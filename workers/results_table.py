@@ -98,7 +98,7 @@ class Table:
         """Nothing is written."""
 
     def abort(self) -> None:
-        self._rows.clear()
+        """Nothing was written."""
 
     def frame(self) -> pandas.DataFrame:
         """The rows so far, with types that keep empty cells empty."""

@@ -56,9 +56,6 @@ class Smoother:
         memory.probabilities, memory.seen_ns = mixed, time_ns
         return Steady(mixed, memory.shown)
 
-    def forget(self, before_ns: int) -> list[int]:
-        """Drop the tracks last seen before a time, so that memory stays flat; gives their ids."""
-        old = [track for track, memory in self._tracks.items() if memory.seen_ns < before_ns]
-        for track in old:
-            del self._tracks[track]
-        return old
+    def keep(self, tracks: set[int]) -> None:
+        """Forget all other tracks, so that memory stays flat."""
+        self._tracks = {track: m for track, m in self._tracks.items() if track in tracks}

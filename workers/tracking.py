@@ -16,7 +16,9 @@ MAX_SHIFT = 1.5
 MAX_GROWTH = 1.6
 """Largest ratio of sizes between analyses for boxes that do not overlap."""
 FORGET_S = 1.0
-"""A face that is not found for so long gets a new track when it comes back."""
+"""A face that is not found for so long gets a new track when it comes back ..."""
+FORGET_MISSES = 2
+"""... if it was missed in so many analyses, however far they lie apart."""
 
 
 @dataclass(slots=True)
@@ -24,8 +26,13 @@ class _Track:
     number: int
     box: Floats
     seen_ns: int
+    misses: int = 0
+    """Analyses since it was seen last."""
     velocity: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
     """Pixels a second of each side of the box."""
+
+    def is_lost(self, time_ns: int) -> bool:
+        return self.misses >= FORGET_MISSES and time_ns - self.seen_ns > FORGET_S * 1e9
 
     def predict(self, time_ns: int) -> Floats:
         return self.box + self.velocity * np.float32(min(time_ns - self.seen_ns, 3e8) / 1e9)
@@ -45,10 +52,12 @@ class Tracker:
 
     def update(self, boxes: Floats, time_ns: int) -> list[int]:
         """Track ids of the detections `boxes` (n, 4) at `time_ns`, in their order, from 1."""
-        self._tracks = [t for t in self._tracks if time_ns - t.seen_ns <= FORGET_S * 1e9]
+        self._tracks = [track for track in self._tracks if not track.is_lost(time_ns)]
+        for track in self._tracks:
+            track.misses += 1
         owners: dict[int, _Track] = {}
-        for track, detection in self._pairs(boxes, time_ns):
-            owners[detection] = self._tracks[track]
+        for number, detection in self._pairs(boxes, time_ns):
+            owners[detection] = self._tracks[number]
         for detection, box in enumerate(boxes):
             known = owners.get(detection)
             if known is None:
@@ -58,6 +67,11 @@ class Tracker:
             else:
                 _move(known, box, time_ns)
         return [owners[detection].number for detection in range(len(boxes))]
+
+    @property
+    def known(self) -> set[int]:
+        """Ids of the tracks that may still come back."""
+        return {track.number for track in self._tracks}
 
     def _pairs(self, boxes: Floats, time_ns: int) -> list[tuple[int, int]]:
         if not self._tracks or not len(boxes):
@@ -78,6 +92,7 @@ def _move(track: _Track, box: Floats, time_ns: int) -> None:
     track.velocity = (0.5 * track.velocity + 0.5 * (box - track.box) / passed_s).astype(np.float32)
     track.box = box
     track.seen_ns = time_ns
+    track.misses = 0
 
 
 def _likeness(expected: Floats, found: Floats) -> NDArray[np.float64]:
@@ -88,7 +103,7 @@ def _likeness(expected: Floats, found: Floats) -> NDArray[np.float64]:
     old, new = _sizes(expected)[:, None], _sizes(found)[None, :]
     shift = distances / np.maximum(np.maximum(old, new), 1)
     growth = np.maximum(old, new) / np.maximum(np.minimum(old, new), 1)
-    near = np.where((shift < MAX_SHIFT) & (growth < MAX_GROWTH), 1 - shift, 0)
+    near = np.where((shift < MAX_SHIFT) & (growth < MAX_GROWTH), 1 - shift / MAX_SHIFT, 0)
     return np.where(overlap >= MIN_IOU, 1 + overlap, near)
 
 

@@ -10,11 +10,11 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.atomic import AtomicFile
 from workers.audio_mux import AudioMux, AudioPackets
 from workers.containers import container_of
 from workers.sink import OutputSummary

@@ -62,4 +62,4 @@ class EndOfStream:
     end_ns: int
     """When the last frame stops being shown, from the first frame."""
     reason: str
-    """Why it ended: 'end of file', 'damaged', 'interrupted', ..."""
+    """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'."""

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mien.contract.analyses import DetectorName, Views
+from mien.contract.errors import UsageError
 from mien.contract.outputs import OutputSettings
 
 MEGABYTE_BYTES = 1_000_000
@@ -29,6 +30,19 @@ class AnalysisRequest:
     views: Views = "single"
     smoothing_s: float = 0.5
     """Time constant of the smoothing along a track; 0 turns it off."""
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for a value that makes no sense."""
+        if self.analyze_fps is not None and self.analyze_fps <= 0:
+            raise UsageError(f"analyses a second have to be more than 0, not {self.analyze_fps}")
+        if not 64 <= self.analyze_size_px <= 16384:
+            raise UsageError(f"{self.analyze_size_px} is no size for pictures to analyse")
+        if self.min_face_px is not None and not 12 <= self.min_face_px <= 16384:
+            raise UsageError(f"faces of {self.min_face_px} pixels are not looked for")
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"a confidence is between 0 and 1, not {self.min_confidence}")
+        if not 0 <= self.smoothing_s <= 60:
+            raise UsageError(f"smoothing takes 0 to 60 seconds, not {self.smoothing_s}")
 
 
 @dataclass(frozen=True, slots=True)

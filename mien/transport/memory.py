@@ -17,12 +17,12 @@ class MemoryTransport:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._queue: deque[Lease] = deque()
-        self._records: dict[str, list[AnalysisRecord]] = {}
+        self._feeds: dict[str, _Feed] = {}
         self._closed = False
 
     def stream(self, stream: str) -> _MemoryStream:
         with self._changed:
-            self._records[stream] = []
+            self._feeds[stream] = _Feed()
         return _MemoryStream(self, stream)
 
     def work(self) -> MemoryTransport:
@@ -40,9 +40,9 @@ class MemoryTransport:
 
     def publish(self, lease: Lease, record: AnalysisRecord) -> None:
         with self._changed:
-            records = self._records.get(lease.image.stream)
-            if records is not None:  # a stream that has ended wants no more results
-                records.append(record)
+            feed = self._feeds.get(lease.image.stream)
+            if feed is not None:  # a stream that has ended wants no more results
+                feed.records.append(record)
             self._changed.notify_all()
 
     def give_back(self, lease: Lease) -> None:
@@ -59,13 +59,14 @@ class MemoryTransport:
 
     def _read(self, stream: str, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
         with self._changed:
-            records = self._records[stream]
-            self._wait(lambda: len(records) > after, wait_s)
-            return records[after:]
+            feed = self._feeds[stream]
+            feed.forget(after)
+            self._wait(lambda: bool(feed.records), wait_s)
+            return list(feed.records)
 
     def _forget(self, stream: str) -> None:
         with self._changed:
-            self._records.pop(stream, None)
+            self._feeds.pop(stream, None)
             kept = [lease for lease in self._queue if lease.image.stream != stream]
             self._queue = deque(kept)
 
@@ -81,6 +82,20 @@ class MemoryTransport:
     def _check_open(self) -> None:
         if self._closed:
             raise Closed
+
+
+class _Feed:
+    """The results of one stream that it has not read yet; reading on says what it has."""
+
+    def __init__(self) -> None:
+        self.records: deque[AnalysisRecord] = deque()
+        self._first = 0
+
+    def forget(self, before: int) -> None:
+        """Drop the records before a position: their only reader has them."""
+        for _ in range(min(before - self._first, len(self.records))):
+            self.records.popleft()
+            self._first += 1
 
 
 class _MemoryStream:

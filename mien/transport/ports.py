@@ -46,6 +46,8 @@ class StreamPort(Protocol):
     def read(self, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
         """Records from position `after` on, in order of publication; repeats are possible.
 
+        A stream has one reader, whose position never goes back: what lies before it may be gone.
+
         Waits up to `wait_s` for the first one. The next position is `after + len(result)`.
 
         Raises:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mien.contract.atomic import AtomicFile, check_target
 from mien.contract.errors import OutputError, UsageError
-from workers.atomic import AtomicFile, check_target
 
 
 def test_nothing_stands_under_the_final_name_before_commit(tmp_path: Path) -> None:
@@ -107,7 +107,8 @@ def test_a_very_long_name_works(tmp_path: Path) -> None:
 
 def test_a_killed_process_leaves_no_final_name(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from workers.atomic import AtomicFile;"
+        "import os, signal, sys; from pathlib import Path;"
+        "from mien.contract.atomic import AtomicFile;"
         "file = AtomicFile(Path(sys.argv[1]), False); file.partial.write_text('half');"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

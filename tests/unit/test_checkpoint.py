@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mien.contract.errors import OutputError, WeightsError
+from mien.contract.errors import UsageError, WeightsError
 from mien.contract.expressions import EXPRESSIONS
 from model.checkpoint import WeightsInfo, load_weights, read_info, save_weights, weights_path
 from model.import_checkpoint import import_checkpoint
@@ -177,8 +177,8 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_folder_is_the_outputs_error(network: VGG, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="cannot write"):
+def test_a_missing_folder_is_told(network: VGG, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no folder"):
         save_weights(tmp_path / "nowhere" / "w.safetensors", network, _INFO)
 
 

@@ -60,6 +60,16 @@ def test_where_faces_are_hidden_whatever_may_be_one_is_covered_all_the_way() -> 
     assert len(drawn_at(flash, gone, STEP_NS * 19 // 10, cautious=True)) == 1
 
 
+def test_hidden_faces_stay_hidden_where_every_frame_is_analysed() -> None:
+    edge = [0.0, 50.0, 90.0, 150.0]
+    new = [300.0, 50.0, 390.0, 150.0]
+    seen, missed, later = snapshots(analysis(edge), analysis(), analysis(new))
+    assert len(drawn_at(seen, missed, seen.time_ns, cautious=True)) == 1
+    covered = drawn_at(missed, later, missed.time_ns, cautious=True)
+    assert sorted(face.box[0] for face in covered) == [0, 300]  # the old one and the coming one
+    assert drawn_at(missed, later, missed.time_ns) == []
+
+
 def test_a_face_that_left_through_the_edge_is_not_kept() -> None:
     _, gone = snapshots(analysis([0, 50, 90, 150]), analysis())
     assert drawn_at(gone, None, STEP_NS) == []

@@ -93,9 +93,25 @@ def test_the_first_frame_at_or_after_each_tick_is_analysed(
     starts = times(gaps_ns)[:-1]
     sampler = AnalysisSampler(rate)
     wanted = [start for start in starts if sampler.wants(start)]
-    ticks = range(int(starts[-1] * rate / SECOND_NS) + 1)
-    expected = {min(s for s in starts if s * rate >= tick * SECOND_NS) for tick in ticks}
+    half = Fraction(1, 2)  # times are rounded to whole nanoseconds
+    ticks = range(int((starts[-1] + half) * rate / SECOND_NS) + 1)
+    expected = {min(s for s in starts if (s + half) * rate >= tick * SECOND_NS) for tick in ticks}
     assert wanted == sorted(expected)
+
+
+@given(st.sampled_from([24, 25, 30, 60, 120, Fraction(30000, 1001), Fraction(24000, 1001)]))
+def test_the_sources_own_rate_analyses_and_shows_every_frame(fps: Fraction) -> None:
+    starts = [round(index * SECOND_NS / fps) for index in range(3001)]
+    sampler = AnalysisSampler(Fraction(fps))
+    assert all(sampler.wants(start) for start in starts[:-1])
+    shown = shown_with(ConstantRate(Fraction(fps)), starts)
+    assert [index for index, _ in shown] == list(range(3000))
+
+
+def test_half_the_rate_shows_every_other_frame_and_never_stumbles() -> None:
+    starts = [round(index * SECOND_NS / Fraction(48)) for index in range(481)]
+    shown = [index for index, _ in shown_with(ConstantRate(Fraction(24)), starts)]
+    assert shown == list(range(0, 480, 2))
 
 
 @given(gaps)

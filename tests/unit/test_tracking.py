@@ -35,16 +35,24 @@ def test_a_face_that_is_missed_for_a_moment_keeps_its_number() -> None:
     assert tracker.update(boxes(box(5, 5)), 6 * STEP_NS) == [1]
 
 
+def test_a_face_keeps_its_number_however_far_the_analyses_lie_apart() -> None:
+    tracker = Tracker()
+    for step in range(4):
+        assert tracker.update(boxes(box(0, 0)), step * 50 * STEP_NS) == [1]
+
+
 def test_a_face_that_was_away_for_long_is_a_new_one() -> None:
     tracker = Tracker()
     assert tracker.update(boxes(box(0, 0)), 0) == [1]
+    for step in range(1, 20):
+        assert tracker.update(boxes(), step * STEP_NS) == []
     assert tracker.update(boxes(box(0, 0)), 20 * STEP_NS) == [2]
 
 
-def test_a_face_that_jumps_by_half_its_size_keeps_its_number() -> None:
+def test_a_face_that_jumps_by_more_than_its_size_keeps_its_number() -> None:
     tracker = Tracker()
     assert tracker.update(boxes(box(0, 0, 40)), 0) == [1]
-    assert tracker.update(boxes(box(0, 22, 44)), STEP_NS) == [1]
+    assert tracker.update(boxes(box(0, 50, 44)), STEP_NS) == [1]
 
 
 def test_a_face_elsewhere_is_another_face() -> None:

@@ -82,6 +82,19 @@ def test_a_window_full_of_waiting_frames_lets_the_muxer_go_on_without() -> None:
     assert not blocked.is_alive()
 
 
+def test_room_that_was_made_lets_the_next_analysed_frame_come() -> None:
+    window = FrameWindow(20)
+    window.put(frame(0))
+    window.put(frame(1))
+    blocked = in_thread(lambda: window.put(frame(2, analysed=True)))
+    assert window.next_analysed() is None
+    window.release()
+    found = window.next_analysed()
+    assert found is not None
+    assert found.index == 2
+    blocked.join(5)
+
+
 def test_at_the_end_no_further_analysis_is_waited_for() -> None:
     window = FrameWindow(100)
     window.put(frame(0))

@@ -5,10 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mien.contract.errors import OutputError, UsageError
-from workers.write_errors import writing
+
+_REASONS = {
+    errno.ENOSPC: "no space left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than the system allows",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.EIO: "the device reports an input or output error",
+}
 
 _LONGEST_STEM_BYTES = 180
 """File names end at 255 bytes; the rest is for the pid, the token and the extension."""
@@ -64,12 +75,35 @@ class AtomicFile:
             self.partial.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
+    """Write a small file, whole or not at all; text as UTF-8.
+
+    Raises:
+        UsageError: As `check_target`.
+        OutputError: It cannot be written.
+    """
+    file = AtomicFile(path, overwrite)
+    try:
+        with writing(path):
+            file.partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        file.commit()
+    finally:
+        file.abort()
+
+
 def check_target(path: Path, overwrite: bool) -> None:
     """Refuse a target that could not be written in the end.
 
     Raises:
         UsageError: The folder is missing, or the target is there and may not be overwritten.
     """
+    try:
+        _check_place(path, overwrite)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to write {path.name} into")
     if path.is_dir():
@@ -92,9 +126,13 @@ def _move_without_replacing(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
             raise
-        # a file system without hard links: reserve the name, then move onto it
+        # a file system without hard links: reserve the name, then move onto it at once
         target.touch(exist_ok=False)
-        source.replace(target)
+        try:
+            source.replace(target)
+        except BaseException:
+            target.unlink()
+            raise
 
 
 def _sync(path: Path) -> None:
@@ -106,3 +144,29 @@ def _sync(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Translate the system's errors in the block into an OutputError that names `path`.
+
+    FileExistsError passes, since only the caller knows what it means.
+
+    Raises:
+        OutputError: Anything else that the block could not write.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason(error.errno, str(error))}") from error
+
+
+def reason(number: int | None, otherwise: str) -> str:
+    """What an error number means, for people; `otherwise` where it says nothing."""
+    if number in _REASONS:
+        return _REASONS[number]
+    if number is not None and number in errno.errorcode:
+        return os.strerror(number)
+    return otherwise

@@ -1,0 +1,170 @@
+"""Playlists on the disk: what they name is checked before FFmpeg, which follows any name, sees it.
+
+A playlist may name files in its own folder or below it, by relative path, and nothing else. It is
+known by its content, whatever the file is called. The check is made once: it does not guard
+against a folder whose files are exchanged while they are read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from av.format import formats_available
+
+from mien.contract.errors import SourceError
+from producer.explanations import explain
+
+HLS, CONCAT = b"#EXTM3U", b"ffconcat version"
+"""How the two kinds of playlist begin that FFmpeg finds by itself."""
+
+FOLLOWERS = frozenset(
+    {"concat", "dash", "hls", "imf", "mlv", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
+)
+"""FFmpeg's demuxers that open further files or addresses; others may too where an option says so,
+which nothing here does."""
+
+CHECKED = frozenset({"concat", "hls"})
+"""Those of them whose names this module can check."""
+
+MOST_BYTES = 8 << 20
+LONGEST_LINE = 4000
+"""Bytes; FFmpeg cuts longer ones, and would then read another name than the one checked."""
+
+DEEPEST = 3
+"""How many playlists may stand in each other."""
+
+CONCAT_LINE = re.compile(
+    r"\s*(?:#.*|ffconcat version 1\.0|(?:duration|inpoint|outpoint)\s+[0-9.:]+"
+    r"|file\s+(?P<quote>'?)(?P<name>[A-Za-z0-9_./-]+)(?P=quote))?\s*"
+)
+"""All that FFmpeg's safe mode allows and that can name no other file than it seems to."""
+
+
+def readable_formats(path: Path, name: str) -> str:
+    """FFmpeg's demuxers that may read a local file, as its option `format_whitelist` wants them.
+
+    Raises:
+        SourceError: it is a playlist that names something it must not.
+    """
+    formats = formats_available - FOLLOWERS
+    if is_playlist(path):
+        reason = complaint(path)
+        if reason:
+            raise SourceError(f"cannot read {name}: {reason}")
+        formats = formats | CHECKED
+    return ",".join(sorted(formats))
+
+
+def is_playlist(path: Path) -> bool:
+    """Whether a file's content is a playlist; what cannot be read is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(CONCAT)).startswith((HLS, CONCAT))
+    except OSError:
+        return False
+
+
+def complaint(playlist: Path) -> str:
+    """Why a playlist must not be read, or nothing; it looks into the playlists that it names."""
+    root = playlist.parent
+    if set("?#") & set(str(playlist)):
+        return "it is a playlist, and its path holds a '?' or '#'"
+    waiting, seen = [(playlist, 1)], {playlist}
+    while waiting:
+        path, depth = waiting.pop()
+        if depth > DEEPEST:
+            return "it is a playlist that names too many others, one in the other"
+        try:
+            names = named_in(read_text(path))
+            for name in names:
+                check_name(name, path.parent, root)
+        except ValueError as error:
+            return f"it is a playlist that {error}"
+        except OSError as error:
+            return f"it is a playlist, and {explain(error)}"
+        found = {path.parent / name for name in names} - seen
+        seen |= found
+        waiting += [(file, depth + 1) for file in found if is_playlist(file)]
+    return ""
+
+
+def read_text(path: Path) -> str:
+    """All of a playlist.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no proper text.
+    """
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError("is too large")
+    if b"\0" in data:
+        raise ValueError("is no text")
+    return os.fsdecode(data)
+
+
+def named_in(text: str) -> list[str]:
+    """The files that a playlist names, as it writes them.
+
+    Raises:
+        ValueError: it has a line that cannot be checked.
+    """
+    read = names_in_hls if text.startswith(HLS.decode()) else names_in_concat
+    names = []
+    # Not `splitlines`: FFmpeg knows only these two ends of a line.
+    for line in re.split(r"[\r\n]", text):
+        if len(os.fsencode(line)) > LONGEST_LINE:
+            raise ValueError("has a line that is too long")
+        names += read(line)
+    return names
+
+
+def names_in_hls(line: str) -> list[str]:
+    """Source: RFC 8216, section 4, and FFmpeg, libavformat/hls.c."""
+    if not line.startswith("#"):
+        name = line.rstrip(" \t\f\v")
+        return [name] if name else []
+    if line.startswith("#EXT-X-KEY") and "METHOD=NONE" not in line:
+        raise ValueError("is encrypted")
+    names = []
+    for match in re.finditer("URI=", line):
+        value = line[match.end() :]
+        name = value.split('"')[1] if value.startswith('"') else re.split(r"[,\s]", value)[0]
+        names += [name] if name else []
+    return names
+
+
+def names_in_concat(line: str) -> list[str]:
+    """Source: FFmpeg, libavformat/concatdec.c."""
+    match = CONCAT_LINE.fullmatch(line)
+    if match is None:
+        raise ValueError(f"has a line that is not allowed ({line[:80]!r})")
+    return [match["name"]] if match["name"] else []
+
+
+def check_name(name: str, folder: Path, root: Path) -> None:
+    """Make sure that a name means a file in the root folder, or one that is not there.
+
+    folder: of the playlist that holds the name; root: of the first one.
+
+    Raises:
+        ValueError: it does not, in words.
+        OSError: the file cannot be looked at.
+    """
+    words = f"names {name[:80]!r}, which is no file in its own folder"
+    parts = name.split("/")
+    # A colon in the first part makes an address of it; FFmpeg takes off what follows ? and #.
+    if ":" in parts[0] or parts[0] == "" or ".." in parts or set("?#\\") & set(name):
+        raise ValueError(words)
+    path = folder / name
+    try:
+        real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+        mode = real.stat().st_mode if real.is_relative_to(real_root) else None
+    except FileNotFoundError:
+        return
+    if mode is None or not stat.S_ISREG(mode):
+        raise ValueError(words)

@@ -1,0 +1,54 @@
+"""Where a source's stamps begin anew: found in the pictures, followed by the sound.
+
+Sound and picture of one file are read apart. Would each go on where it itself had ended, they
+would be apart by the difference of their lengths; so the pictures lead and the sound follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+NEAR_S = Fraction(10)
+"""Sound and picture that begin anew within this belong to the same new beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """One new beginning of the pictures' stamps."""
+
+    stamp_s: Fraction
+    """The source's own stamp of the first picture, in seconds."""
+    shift_s: Fraction
+    """What is to be added to the source's stamps from there on, in seconds, so that they go on
+    with those of the first beginning."""
+
+
+class Restarts:
+    """The new beginnings of one source, in their order.
+
+    One thread adds and others may read at the same time. It only ever grows.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Restart] = []
+
+    def add(self, restart: Restart) -> None:
+        """Tell of one more; by the reader of the pictures alone."""
+        self._found.append(restart)
+
+    def match(
+        self, stamp_s: Fraction, wrap_s: Fraction | None, after: int
+    ) -> tuple[int, Restart] | None:
+        """The first one not used yet that sound with this stamp belongs to, and its number.
+
+        wrap_s: where stamps start over by themselves, if they do; after: how many were used.
+        None: there is none, or the pictures have not got there.
+        """
+        for number in range(after, len(self._found)):
+            apart_s = stamp_s - self._found[number].stamp_s
+            if wrap_s is not None:
+                apart_s -= wrap_s * round(apart_s / wrap_s)
+            if abs(apart_s) <= NEAR_S:
+                return number, self._found[number]
+        return None
