@@ -88,7 +88,7 @@ class Stream:
             check_output(output, self.info.kind)
         self._results = results or open_results(request.results, overwrite=request.overwrite)
         try:
-            self._sink = _open_sink(output, request.source, self.info)
+            self._sink = _open_sink(output, request.source, source)
         except BaseException:
             self._results.abort()
             raise
@@ -210,12 +210,13 @@ def _with_rate(output: OutputSettings | None, info: SourceInfo) -> OutputSetting
     return dataclasses.replace(output, fps=constant_fps(output.path, info))
 
 
-def _open_sink(output: OutputSettings | None, source: str, info: SourceInfo) -> Sink | None:
+def _open_sink(output: OutputSettings | None, name: str, source: Source) -> Sink | None:
     if output is None:
         return None
-    audio = AudioFeed(source) if info.kind == "video" else None
+    heard = source.info.kind == "video"
+    audio = AudioFeed(name, restarts=source.restarts) if heard else None
     try:
-        return open_sink(output, info, audio)
+        return open_sink(output, source.info, audio)
     except BaseException:
         if audio is not None:
             audio.close()

@@ -38,6 +38,7 @@ class Clock:
         self._shift = 0
         self._used = 0
         self._next: int | None = None
+        self._filled = 0
         self._overlaps = False
         self.guesses = False
         """Whether the packet that was corrected last may belong elsewhere."""
@@ -51,7 +52,7 @@ class Clock:
             self._shift += step
             back -= step
         if self._next is not None and back > self._jump:
-            self._shift = self._next - packet.dts
+            self._shift = self._filled - packet.dts
             self.guesses = self._restarts is not None
         move(packet, self._shift)
 
@@ -62,7 +63,8 @@ class Clock:
         assert packet.dts is not None  # noqa: S101
         wrap_s = None if self._wrap is None else self._wrap * self._time_base
         stamp_s = (packet.dts - self._shift) * self._time_base
-        found = self._restarts.match(stamp_s, wrap_s, self._used)
+        guess_s = self._shift * self._time_base
+        found = self._restarts.match(stamp_s, guess_s, wrap_s, self._used)
         if found is None:
             return
         self._used = found[0] + 1
@@ -80,11 +82,11 @@ class Clock:
         assert packet.dts is not None  # noqa: S101
         self.guesses = False
         length = packet.duration or 0
-        if self._overlaps and self._next is not None and packet.dts < self._next - length // 2:
-            return False
-        self._overlaps = False
         self._next = packet.dts + length
-        return True
+        self._overlaps = self._overlaps and packet.dts < self._filled - length // 2
+        if not self._overlaps:
+            self._filled = self._next
+        return not self._overlaps
 
 
 def move(packet: Packet[AudioStream], ticks: int) -> None:

@@ -24,7 +24,8 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     """Open an address; close the container from the thread that reads it, and from no other.
 
     Raises:
-        SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the chain of causes hold no password.
+        SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the
+            chain of causes hold no password.
     """
     options = address.options
     if address.kind == "file":

@@ -69,7 +69,7 @@ def is_playlist(path: Path) -> bool:
 
 def complaint(playlist: Path) -> str:
     """Why a playlist must not be read, or nothing; it looks into the playlists that it names."""
-    root = playlist.parent
+    root = os.path.realpath(playlist.parent)
     if set("?#") & set(str(playlist)):
         return "it is a playlist, and its path holds a '?' or '#'"
     waiting, seen = [(playlist, 1)], {playlist}
@@ -79,8 +79,7 @@ def complaint(playlist: Path) -> str:
             return "it is a playlist that names too many others, one in the other"
         try:
             names = named_in(read_text(path))
-            for name in names:
-                check_name(name, path.parent, root)
+            check_names(names, path.parent, root)
         except ValueError as error:
             return f"it is a playlist that {error}"
         except OSError as error:
@@ -107,19 +106,19 @@ def read_text(path: Path) -> str:
     return os.fsdecode(data)
 
 
-def named_in(text: str) -> list[str]:
+def named_in(text: str) -> set[str]:
     """The files that a playlist names, as it writes them.
 
     Raises:
         ValueError: it has a line that cannot be checked.
     """
     read = names_in_hls if text.startswith(HLS.decode()) else names_in_concat
-    names = []
+    names = set()
     # Not `splitlines`: FFmpeg knows only these two ends of a line.
     for line in re.split(r"[\r\n]", text):
         if len(os.fsencode(line)) > LONGEST_LINE:
             raise ValueError("has a line that is too long")
-        names += read(line)
+        names.update(read(line))
     return names
 
 
@@ -146,25 +145,46 @@ def names_in_concat(line: str) -> list[str]:
     return [match["name"]] if match["name"] else []
 
 
-def check_name(name: str, folder: Path, root: Path) -> None:
-    """Make sure that a name means a file in the root folder, or one that is not there.
+def check_names(names: set[str], folder: Path, root: str) -> None:
+    """Make sure that all names mean files in the root folder, or such that are not there.
 
-    folder: of the playlist that holds the name; root: of the first one.
+    folder: of the playlist that holds the names; root: real path of the first playlist's.
 
     Raises:
-        ValueError: it does not, in words.
-        OSError: the file cannot be looked at.
+        ValueError: one does not, in words.
+        OSError: a file cannot be looked at.
     """
-    words = f"names {name[:80]!r}, which is no file in its own folder"
+    real_folders: dict[str, str] = {}
+    for name in sorted(names):
+        head, _, last = name.rpartition("/")
+        if is_plain(name):
+            # The folders are few, and to follow their links takes long.
+            real = real_folders.get(head) or os.path.realpath(folder / head)
+            real_folders[head] = real
+            if is_inside(f"{real}/{last}", root):
+                continue
+        raise ValueError(f"names {name[:80]!r}, which is no file in its own folder")
+
+
+def is_plain(name: str) -> bool:
+    """Whether FFmpeg takes a name for a relative path that never goes up, and for all of it."""
+    if set("?#\\") & set(name):  # FFmpeg takes off what follows the first two
+        return False
     parts = name.split("/")
-    # A colon in the first part makes an address of it; FFmpeg takes off what follows ? and #.
-    if ":" in parts[0] or parts[0] == "" or ".." in parts or set("?#\\") & set(name):
-        raise ValueError(words)
-    path = folder / name
+    return ":" not in parts[0] and parts[0] != "" and ".." not in parts
+
+
+def is_inside(path: str, root: str) -> bool:
+    """Whether a path whose folder is a real one leads to a regular file, or to none, in the root.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
     try:
-        real, real_root = Path(os.path.realpath(path)), Path(os.path.realpath(root))
-        mode = real.stat().st_mode if real.is_relative_to(real_root) else None
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            path = os.path.realpath(path)
+            mode = Path(path).stat().st_mode
     except FileNotFoundError:
-        return
-    if mode is None or not stat.S_ISREG(mode):
-        raise ValueError(words)
+        mode = stat.S_IFREG
+    return stat.S_ISREG(mode) and os.path.commonpath([root, path]) == root

@@ -38,17 +38,26 @@ class Restarts:
         self._found.append(restart)
 
     def match(
-        self, stamp_s: Fraction, wrap_s: Fraction | None, after: int
+        self, stamp_s: Fraction, guess_s: Fraction, wrap_s: Fraction | None, after: int
     ) -> tuple[int, Restart] | None:
-        """The first one not used yet that sound with this stamp belongs to, and its number.
+        """The one not used yet that sound with this stamp belongs to, and its number.
 
-        wrap_s: where stamps start over by themselves, if they do; after: how many were used.
+        Of several that begin with like stamps it is the one whose shift is nearest to the guess.
+        guess_s: the shift that the sound has by itself; wrap_s: where stamps start over by
+        themselves, if they do; after: how many were used.
         None: there is none, or the pictures have not got there.
         """
-        for number in range(after, len(self._found)):
-            apart_s = stamp_s - self._found[number].stamp_s
-            if wrap_s is not None:
-                apart_s -= wrap_s * round(apart_s / wrap_s)
-            if abs(apart_s) <= NEAR_S:
-                return number, self._found[number]
-        return None
+        near = [
+            (number, restart)
+            for number, restart in enumerate(self._found[after:], after)
+            if apart(stamp_s, restart.stamp_s, wrap_s) <= NEAR_S
+        ]
+        return min(near, key=lambda item: apart(guess_s, item[1].shift_s, wrap_s), default=None)
+
+
+def apart(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
+    """Seconds between two stamps, of which either may have started over."""
+    difference_s = one_s - other_s
+    if wrap_s is not None:
+        difference_s -= wrap_s * round(difference_s / wrap_s)
+    return abs(difference_s)

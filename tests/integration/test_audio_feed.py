@@ -9,6 +9,7 @@ import pytest
 
 from mien.contract.errors import SourceError
 from producer.audio import AudioFeed
+from producer.restarts import Restarts
 from producer.source import open_source
 from tests.builders import Sound, make_clip
 
@@ -110,25 +111,97 @@ def test_a_packet_can_be_muxed_after_the_feed_has_gone_on(tmp_path: Path) -> Non
     assert [p for *_, p in stored(tmp_path / "copy.mp4")] == [p for *_, p in stored(path)]
 
 
-def joined(tmp_path: Path, starts: tuple[float, float]) -> Path:
+def joined(
+    tmp_path: Path, starts: tuple[float, float], first_sound_s: float | None = None
+) -> tuple[Path, Path]:
+    """Two clips of two seconds in one file, and the second alone."""
+    lengths = (first_sound_s, None)
     parts = [
-        make_clip(tmp_path / f"{s}.ts", frames=50, start_s=s, audio=Sound(codec="mp2", start_s=s))
-        for s in starts
+        make_clip(
+            tmp_path / f"{start}.ts",
+            frames=50,
+            start_s=start + 0.1,
+            audio=Sound(codec="mp2", start_s=start, length_s=length),
+        )
+        for start, length in zip(starts, lengths, strict=True)
     ]
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return path
+    return path, parts[1]
 
 
-def test_a_clock_that_starts_over_goes_on_with_the_picture(tmp_path: Path) -> None:
-    path = joined(tmp_path, (500.0, 3.0))
-    source, feed = open_source(str(path)), AudioFeed(str(path))
-    frames = list(source.frames())
-    times = [to_ns(feed, packet) for _, packet in feed.take(None)]
-    assert all(later > sooner for sooner, later in pairwise(times))
-    assert abs(times[-1] - (frames[-1].pts_ns + source.info.first_pts_ns)) < 200_000_000
+def read_side_by_side(path: Path) -> tuple[list[int], list[int]]:
+    """Times of the pictures and of the sound from the container's start, as a muxer asks."""
+    source = open_source(str(path))
+    feed = AudioFeed(str(path), restarts=source.restarts)
+    pictures, sounds = [], []
+    for frame in source.frames():
+        pictures.append(frame.pts_ns + source.info.first_pts_ns)
+        sounds += [to_ns(feed, packet) for _, packet in feed.take(pictures[-1])]
+    sounds += [to_ns(feed, packet) for _, packet in feed.take(None)]
     source.close()
     feed.close()
+    return pictures, sounds
+
+
+PACKET_NS = 24_000_000
+"""Length of a packet of MP2 at 48 kHz."""
+
+
+@pytest.mark.parametrize("first_sound_s", [1.6, 0.9, 2.0, 2.5, 3.2])
+@pytest.mark.parametrize("starts", [(500.0, 3.0), (2**33 / 90000 - 1, 2**33 / 90000 - 100)])
+def test_joined_files_of_unequal_sound_keep_the_distance_of_sound_and_picture(
+    tmp_path: Path, starts: tuple[float, float], first_sound_s: float
+) -> None:
+    path, second = joined(tmp_path, starts, first_sound_s)
+    pictures, sounds = read_side_by_side(path)
+    pictures_alone, sounds_alone = read_side_by_side(second)
+    distance_ns = pictures[-1] - sounds[-1]
+    assert abs(distance_ns - (pictures_alone[-1] - sounds_alone[-1])) < PACKET_NS
+    assert all(later - sooner > PACKET_NS // 3 for sooner, later in pairwise(sounds))
+    left_out = max(0.0, first_sound_s - 2) * 10**9 / PACKET_NS
+    assert abs(len(stored(path)) - left_out - len(sounds)) < 3
+
+
+@pytest.mark.parametrize("all_known", [False, True])
+def test_many_joined_files_do_not_drift(tmp_path: Path, all_known: bool) -> None:
+    sound = Sound(codec="mp2", length_s=1.7)
+    part = make_clip(tmp_path / "part.ts", frames=50, size=(64, 48), audio=sound)
+    path = tmp_path / "joined.ts"
+    path.write_bytes(part.read_bytes() * 5)
+    if all_known:  # as if the pictures were read far ahead
+        source = open_source(str(path))
+        pictures = [frame.pts_ns + source.info.first_pts_ns for frame in source.frames()]
+        feed = AudioFeed(str(path), restarts=source.restarts)
+        sounds = [to_ns(feed, packet) for _, packet in feed.take(None)]
+        source.close()
+        feed.close()
+    else:
+        pictures, sounds = read_side_by_side(path)
+    alone = read_side_by_side(part)
+    assert len(pictures) == 250
+    assert abs(pictures[-1] - sounds[-1] - (alone[0][-1] - alone[1][-1])) < PACKET_NS
+    assert sum(later - sooner > 200_000_000 for sooner, later in pairwise(sounds)) == 4
+
+
+def test_a_sound_that_begins_anew_alone_comes_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    path, _ = joined(tmp_path, (500.0, 3.0))
+    feed = AudioFeed(str(path), restarts=Restarts())
+    half = list(feed.take(3_000_000_000))
+    rest = list(feed.take(None))
+    feed.close()
+    assert 70 < len(half) < 90
+    assert len(half) + len(rest) == len(stored(path))
+    times = [to_ns(feed, packet) for _, packet in half + rest]
+    assert all(0 < later - sooner < 30_000_000 for sooner, later in pairwise(times))
+
+
+def test_without_the_pictures_word_the_sound_goes_on_by_itself(tmp_path: Path) -> None:
+    path, _ = joined(tmp_path, (500.0, 3.0))
+    feed = AudioFeed(str(path))
+    times = [to_ns(feed, packet) for _, packet in feed.take(None)]
+    feed.close()
+    assert all(0 < later - sooner < 30_000_000 for sooner, later in pairwise(times))
 
 
 def test_a_clock_that_wraps_goes_on(tmp_path: Path) -> None:

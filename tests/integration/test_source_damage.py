@@ -150,6 +150,15 @@ def test_a_whole_file_is_not_called_cut_off(tmp_path: Path, name: str) -> None:
     assert read_all(path)[1].reason == "end of file"
 
 
+def test_a_file_that_is_deleted_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "a.mp4", frames=30)
+    source = open_source(str(path))
+    path.unlink()
+    assert len(list(source.frames())) == 30
+    assert source.reason == "end of file"
+    source.close()
+
+
 def test_sound_that_outlasts_the_video_is_no_damage(tmp_path: Path) -> None:
     path = make_clip(tmp_path / "a.mkv", frames=10, audio=Sound(length_s=5))
     assert read_all(path)[1].reason == "end of file"

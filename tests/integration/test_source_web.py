@@ -16,7 +16,8 @@ from tests.builders import Sound, make_clip, read_number
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves a folder; `/code/404` answers so, `/half/x` breaks off, `/slow/x` stops sending."""
+    """Serves a folder; `/code/404` answers so, `/half/x` breaks off, `/slow/x` stops sending;
+    `/endless/x` does not say how much it sends."""
 
     folder: Path
 
@@ -38,7 +39,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_body(self, kind: str, data: bytes) -> None:
         self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
+        if kind != "endless":
+            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         try:
             self.wfile.write(data if kind not in ("half", "slow") else data[: len(data) * 6 // 10])
@@ -124,6 +126,36 @@ def test_hls_without_an_end_is_live(tmp_path: Path, server: str) -> None:
     path.unlink()  # the playlist is gone: so is the stream
     list(frames)
     assert source.reason == "connection lost"
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("clip.ts", {}),
+        ("clip.flv", {"flvflags": "no_duration_filesize"}),
+        ("clip.mkv", {"live": "1"}),
+        ("clip.h264", {}),
+    ],
+)
+def test_a_stream_of_unknown_size_and_length_is_live(
+    tmp_path: Path, server: str, name: str, options: dict[str, str]
+) -> None:
+    make_clip(tmp_path / name, frames=60, container_options=options)
+    for url, kind in ((f"endless/{name}", "live"), (name, "video")):
+        source = open_source(f"http://{server}/{url}", timeout_s=(5.0, 1.0))
+        assert source.info.kind == kind
+        assert len(list(source.frames())) == 60
+        assert source.reason == ("connection lost" if kind == "live" else "end of file")
+        source.close()
+
+
+def test_a_file_of_unknown_size_that_states_its_length_is_a_video(
+    tmp_path: Path, server: str
+) -> None:
+    make_clip(tmp_path / "clip.mkv", frames=20)
+    source = open_source(f"http://{server}/endless/clip.mkv")
+    assert source.info.kind == "video"
     source.close()
 
 
