@@ -83,9 +83,9 @@ class Stream:
         self._window = FrameWindow(request.window_bytes)
         self._port = transport.stream(STREAM)
         self._end: EndOfStream | None = None
+        if request.output is not None:
+            check_output(request.output, self.info.kind)
         output = _with_rate(request.output, self.info)
-        if output is not None:
-            check_output(output, self.info.kind)
         self._results = results or open_results(request.results, overwrite=request.overwrite)
         try:
             self._sink = _open_sink(output, request.source, source)

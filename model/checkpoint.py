@@ -90,7 +90,7 @@ def read_info(name_or_path: str | Path) -> WeightsInfo:
             start = file.read(8)
             length = int.from_bytes(start, "little")
             if len(start) < 8 or length > _HEADER_LIMIT_BYTES:
-                raise WeightsError(f"the weights {path} are not a safetensors file")
+                raise WeightsError(f"the weights {path} are not a safetensors file, or are cut off")
             header = _parse_header(path, file.read(length))
     except OSError as error:
         raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from error
@@ -206,9 +206,11 @@ def _parse_header(path: Path, text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
     except ValueError as error:
-        raise WeightsError(f"the weights {path} are not a safetensors file") from error
+        raise WeightsError(
+            f"the weights {path} are not a safetensors file, or are cut off"
+        ) from error
     if not isinstance(header, dict):
-        raise WeightsError(f"the weights {path} are not a safetensors file")
+        raise WeightsError(f"the weights {path} are not a safetensors file, or are cut off")
     return header
 
 
