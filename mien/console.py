@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mien.contract.frames import SourceInfo
     from mien.contract.stage import Progress
     from mien.stream import Outcome
+    from workers.summary import TrackSummary
 
 LINE_EVERY_S = 10.0
 """Without a terminal a line is written this often."""
@@ -87,14 +88,19 @@ def _track_lines(outcome: Outcome) -> list[str]:
         return ["no face was found"]
     tracks = sorted(outcome.tracks, key=lambda t: (-t.shown_ns.total(), t.track))
     if outcome.info.kind == "photo":
-        shown = [(t.track, "", next(iter(t.shown_ns), "")) for t in tracks]
+        lines = ["face  shows"]
+        lines += [f"{t.track:>4}  {next(iter(t.shown_ns), '')}" for t in tracks[:MOST_TRACKS]]
     else:
-        shown = [(t.track, _span(t.shown_ns.total() / 1e9), _shares(t.shown_ns)) for t in tracks]
-    lines = ["face  seen     showed"]
-    lines += [f"{track:>4}  {span:<8} {what}" for track, span, what in shown[:MOST_TRACKS]]
-    if len(shown) > MOST_TRACKS:
-        lines.append(f"      and {len(shown) - MOST_TRACKS} more, each seen for a shorter time")
+        lines = ["face  seen     showed"]
+        lines += [_track_line(track) for track in tracks[:MOST_TRACKS]]
+    if len(tracks) > MOST_TRACKS:
+        lines.append(f"      and {len(tracks) - MOST_TRACKS} more")
     return lines
+
+
+def _track_line(track: TrackSummary) -> str:
+    span = _span(track.shown_ns.total() / 1e9)
+    return f"{track.track:>4}  {span:<8} {_shares(track.shown_ns)}"
 
 
 def _shares(shown_ns: dict[str, int]) -> str:
