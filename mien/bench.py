@@ -50,12 +50,13 @@ def bench(request: RunRequest) -> list[str]:
     pipelines = Pipelines(request.analysis.weights, request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
-        request = replace(request, output=output, results=None, report=None)
+        request = replace(request, output=output, results=None, report=None, overwrite=True)
         if run(request, pipelines=pipelines).info.kind != "video":
             raise UsageError("a camera or a web stream cannot be measured; give a video file")
         outcome = run(request, pipelines=pipelines)
+    memory = _memory_line()  # before the multiplications take their own
     share = classifier_share(request.analysis.weights, request.device)
-    return [*_outcome_lines(outcome), *_share_lines(share), _memory_line()]
+    return [*_outcome_lines(outcome), memory, *_share_lines(share)]
 
 
 def classifier_share(weights: str, device_name: str) -> ClassifierShare:

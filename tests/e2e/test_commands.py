@@ -66,3 +66,12 @@ def test_an_error_is_one_line_with_its_exit_code_and_nothing_is_left(
     assert words in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "link.mp4"]
     assert (tmp_path / "clip.mp4").read_bytes() == before
+
+
+def test_a_machine_is_measured_on_the_users_own_video(mien: Mien, tmp_path: Path) -> None:
+    make_face_clip(tmp_path / "clip.mp4", frames=20)
+    told = mien("bench", "clip.mp4").stdout
+    assert "320x240, 20 frames, 8 faces" in told
+    for word in ("frames/s", "decode", "detection", "encode", "classifier", "memory"):
+        assert word in told
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
