@@ -16,6 +16,7 @@ import torch
 from mien.contract.errors import UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
+from mien.cores import shared_cores, shared_threads
 from mien.embedded import Pipelines, run
 from mien.stream import Outcome
 from model.checkpoint import load_weights
@@ -55,7 +56,8 @@ def bench(request: RunRequest) -> list[str]:
             raise UsageError("a camera or a web stream cannot be measured; give a video file")
         outcome = run(request, pipelines=pipelines)
     memory = _memory_line()  # before the multiplications take their own
-    share = classifier_share(request.analysis.weights, request.device)
+    with shared_cores():
+        share = classifier_share(request.analysis.weights, request.device)
     return [*_outcome_lines(outcome), memory, *_share_lines(share)]
 
 
@@ -118,7 +120,7 @@ def _share_lines(share: ClassifierShare) -> list[str]:
     return [
         f"classifier: {1000 * share.face_s:.2f} ms a face in batches of {BATCH}, "
         f"{100 * share.share:.0f} % of what multiplications of its sizes reach "
-        f"({torch.get_num_threads()} threads)"
+        f"({shared_threads()} threads, as in a run)"
     ]
 
 

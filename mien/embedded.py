@@ -13,6 +13,7 @@ from mien.contract.errors import Interrupted, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
+from mien.cores import shared_cores
 from mien.interrupts import Interrupts
 from mien.stages import StageGroup
 from mien.stream import Outcome, Stream
@@ -56,6 +57,7 @@ def run(
         stack.callback(stream.abort)
         loaded = pipelines or Pipelines(request.analysis.weights, request.device)
         analyzer = _analyzer(request, transport, loaded, clock)
+        stack.enter_context(shared_cores())
         if not _work(stream, transport, analyzer, interrupts, on_progress):
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
