@@ -249,15 +249,6 @@ def test_an_encoder_that_does_not_open_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_input_is_never_the_output(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    write(path, UNEVEN_MS)
-    before = path.read_bytes()
-    with pytest.raises(UsageError, match="is the input"):
-        open_sink(OutputSettings(path, None, overwrite=True), info_of(name=str(path)), None)
-    assert path.read_bytes() == before
-
-
 def test_abort_leaves_nothing_behind(tmp_path: Path) -> None:
     sink = open_sink(OutputSettings(tmp_path / "out.mp4", None), info_of(), None)
     sink.write(picture_of(100), 0, 40_000_000)
