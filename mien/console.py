@@ -22,6 +22,9 @@ LINE_EVERY_S = 10.0
 MOST_TRACKS = 12
 """Faces in the table; the longest seen come first, the rest is counted."""
 
+GLIMPSE_NS = 200_000_000
+"""What was seen for a shorter time is not listed: it is a glimpse, or was no face."""
+
 Tell = Callable[["SourceInfo", "Progress"], None]
 
 
@@ -51,7 +54,11 @@ class Console:
 
 
 def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
-    """'frame 240/472 · 1.8x real time · 3 s left · 240 faces'."""
+    """'frame 240/472 · 1.8x real time · 3 s left · 240 detections'."""
+    if progress.stopping:
+        return "stopping ..."
+    if not progress.frames:
+        return "loading the networks"
     total = f"/{info.frame_count}" if info.frame_count else ""
     parts = [f"frame {progress.frames}{total}"]
     if progress.position_ns and passed_s > 0:
@@ -60,7 +67,7 @@ def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
         if info.duration_ns and info.duration_ns > progress.position_ns:
             left_s = (info.duration_ns - progress.position_ns) / 1e9 / speed
             parts.append(f"{_span(left_s)} left")
-    parts.append(f"{progress.faces} faces")
+    parts.append(f"{progress.faces} detections")
     return " · ".join(parts)
 
 
@@ -76,6 +83,8 @@ def summary_lines(outcome: Outcome) -> list[str]:
             lines.append(f"{what:<10} {path}")
     lines.append(f"{'took':<10} {_speed(outcome)}")
     notes = list(outcome.output.notes) if outcome.output else []
+    if outcome.output:
+        notes += [f"sound: {what}" for what in outcome.output.audio if "transcoded" in what]
     if outcome.end.corrupt:
         notes.append(f"{outcome.end.corrupt} damaged packets gave no picture")
     if outcome.end.reason not in ("end of file", "stopped"):
@@ -87,14 +96,16 @@ def _track_lines(outcome: Outcome) -> list[str]:
     if not outcome.tracks:
         return ["no face was found"]
     tracks = sorted(outcome.tracks, key=lambda t: (-t.shown_ns.total(), t.track))
+    shown = [track for track in tracks if track.shown_ns.total() >= GLIMPSE_NS] or tracks
     if outcome.info.kind == "photo":
+        shown = tracks
         lines = ["face  shows"]
-        lines += [f"{t.track:>4}  {next(iter(t.shown_ns), '')}" for t in tracks[:MOST_TRACKS]]
+        lines += [f"{t.track:>4}  {next(iter(t.shown_ns), '')}" for t in shown[:MOST_TRACKS]]
     else:
         lines = ["face  seen     showed"]
-        lines += [_track_line(track) for track in tracks[:MOST_TRACKS]]
-    if len(tracks) > MOST_TRACKS:
-        lines.append(f"      and {len(tracks) - MOST_TRACKS} more")
+        lines += [_track_line(track) for track in shown[:MOST_TRACKS]]
+    if hidden := len(tracks) - min(len(shown), MOST_TRACKS):
+        lines.append(f"      and {hidden} more, seen for a shorter time")
     return lines
 
 
@@ -105,7 +116,8 @@ def _track_line(track: TrackSummary) -> str:
 
 def _shares(shown_ns: dict[str, int]) -> str:
     parts = sorted(shown_ns.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {_span(ns / 1e9)}" for name, ns in parts if ns >= 1e8)
+    lasting = [part for part in parts if part[1] >= GLIMPSE_NS] or parts[:1]
+    return ", ".join(f"{name} {_span(ns / 1e9)}" for name, ns in lasting)
 
 
 def _speed(outcome: Outcome) -> str:

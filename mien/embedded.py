@@ -100,6 +100,7 @@ def _work(
             muxer.join(TICK_S)
             if on_progress is not None:
                 on_progress(stream.info, stream.progress)
+            stream.progress.stopping = interrupts.count > 0
             if interrupts.count == 1 and stream.info.kind == "live":
                 stream.end_early()
             elif interrupts.count:
@@ -107,7 +108,7 @@ def _work(
     except BaseException as error:  # noqa: BLE001 - raised again by join, once all have ended
         group.fail(error)
     transport.close()
-    return group.join(give_up=lambda: interrupts.count > 1 and not muxer.is_alive())
+    return group.join(give_up=lambda: interrupts.count > 1 and stream.is_remote)
 
 
 class Pipelines:

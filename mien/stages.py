@@ -40,14 +40,13 @@ class StageGroup:
     def join(self, give_up: Callable[[], bool] = lambda: False) -> bool:
         """Wait for all stages; raises what the first failing one raised.
 
-        False where `give_up` said, while waiting, not to wait any longer for one that does not
-        end: a read from the net cannot be broken off.
+        False where `give_up` said, while one was left alone, not to wait for it any longer: a read
+        from the net cannot be broken off. The others always end, and are always waited for.
         """
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(POLL_S)
-                if give_up():
-                    return False
+        while running := [thread for thread in self._threads if thread.is_alive()]:
+            running[0].join(POLL_S)
+            if len(running) == 1 and give_up():
+                return False
         if self._failure is not None:
             raise self._failure
         return True

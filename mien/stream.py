@@ -18,6 +18,7 @@ from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
 from mien.transport.ports import Transport
+from producer.addresses import local_path
 from producer.audio import AudioFeed
 from producer.producer import Producer
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame, OutputSampler
@@ -93,6 +94,11 @@ class Stream:
             self._results.abort()
             raise
         self._producer = self._make_producer(output)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the source is read from a net or a device, which may not answer."""
+        return local_path(self._request.source) is None
 
     def produce(self) -> None:
         """Read the source to its end."""

@@ -64,7 +64,7 @@ def check_results(path: Path | None, *, overwrite: bool) -> None:
             f"results cannot be written as '{path.name}': use one of {', '.join(_KINDS)}"
         )
     if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise UsageError("Parquet needs pyarrow: pip install 'mien[parquet]'")
+        raise UsageError("Parquet needs pyarrow, which mien's extra 'parquet' brings")
     check_target(path, overwrite)
 
 

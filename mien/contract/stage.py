@@ -59,3 +59,5 @@ class Progress:
     """Source time of the last one."""
     faces: int = 0
     """Detections so far."""
+    stopping: bool = False
+    """Somebody asked for the end, and what runs now is finished."""
