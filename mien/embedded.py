@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,9 @@ from workers.results import Results, check_results
 
 if TYPE_CHECKING:
     from model.pipeline import ExpressionPipeline
+
+ANALYZERS = 2
+"""So that a core is busy while the other analyzer's Python runs; they share the networks."""
 
 TICK_S = 0.1
 """How often progress is told."""
@@ -94,7 +98,8 @@ def _work(
     group = StageGroup(stop)
     group.start("producer", stream.produce)
     muxer = group.start("muxer", stream.mux)
-    group.start("analyzer", analyzer.run)
+    for number in range(ANALYZERS):
+        group.start(f"analyzer {number}", analyzer.run)
     try:
         while muxer.is_alive():
             muxer.join(TICK_S)
@@ -120,6 +125,7 @@ class Pipelines:
     def __init__(self, weights: str, device: str) -> None:
         self._weights = weights
         self._device = device
+        self._lock = threading.Lock()
         self._loaded: dict[AnalysisSettings, ExpressionPipeline] = {}
         self.numerics: dict[str, str] = {}
         """Of the pipeline that was used last; empty before the first."""
@@ -131,14 +137,15 @@ class Pipelines:
             UsageError: there is no such device.
             WeightsError: the weights are damaged, or others than the settings name.
         """
-        if settings not in self._loaded:
-            from model.pipeline import ExpressionPipeline
+        with self._lock:
+            if settings not in self._loaded:
+                from model.pipeline import ExpressionPipeline
 
-            self._loaded[settings] = ExpressionPipeline(
-                settings, weights=self._weights, device=self._device
-            )
-        self.numerics = dict(self._loaded[settings].numerics)
-        return self._loaded[settings]
+                self._loaded[settings] = ExpressionPipeline(
+                    settings, weights=self._weights, device=self._device
+                )
+            self.numerics = dict(self._loaded[settings].numerics)
+            return self._loaded[settings]
 
 
 def _describe(weights: WeightsInfo) -> dict[str, object]:

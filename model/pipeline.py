@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,14 @@ from model.detection import Detections
 from model.detectors import make_detector
 from model.memory import keep_memory
 
+STEPS = ("detection", "crops", "classification")
+
+OnStep = Callable[[str, float], None]
+"""Is told a step and the seconds that it took."""
+
 
 class ExpressionPipeline:
-    """Everything that an analysis needs, loaded once. Not for two threads at once.
+    """Everything that an analysis needs, loaded once; any number of threads may share it.
 
     What it answers depends on the images, the settings, the weights and `numerics` alone.
     """
@@ -33,8 +38,6 @@ class ExpressionPipeline:
     numerics: dict[str, str]
     """What besides settings and weights has a say in the last digits: device kind, dtypes,
     versions. It names no machine."""
-    last_seconds: dict[str, float]
-    """Wall time of the last `analyze`, by step: detection, crops, classification."""
 
     def __init__(
         self,
@@ -68,10 +71,14 @@ class ExpressionPipeline:
             "classifier_dtype": str(self._classifier.dtype).removeprefix("torch."),
             "torch": torch.__version__,
         }
-        self.last_seconds = {}
 
-    def analyze(self, images: Sequence[Pixels]) -> list[FrameAnalysis]:
-        """One analysis an image, in order. Images are uint8 RGB (H, W, 3); sizes may differ."""
+    def analyze(
+        self, images: Sequence[Pixels], on_step: OnStep | None = None
+    ) -> list[FrameAnalysis]:
+        """One analysis an image, in order. Images are uint8 RGB (H, W, 3); sizes may differ.
+
+        `on_step` is told the wall seconds of detection, crops and classification.
+        """
         times = [time.perf_counter()]
         found = self._detector.detect(images)
         times.append(time.perf_counter())
@@ -80,8 +87,9 @@ class ExpressionPipeline:
         times.append(time.perf_counter())
         probabilities = np.round(self._classifier.classify(crops), 4)
         times.append(time.perf_counter())
-        steps = ("detection", "crops", "classification")
-        self.last_seconds = dict(zip(steps, np.diff(times).tolist(), strict=True))
+        if on_step is not None:
+            for step, seconds in zip(STEPS, np.diff(times).tolist(), strict=True):
+                on_step(step, seconds)
         ends = np.cumsum([len(faces) for faces in found])[:-1]
         shares = np.split(probabilities, ends) if found else []
         return [

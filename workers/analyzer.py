@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisRecord, AnalysisSettings, FrameAnalysis
@@ -19,11 +19,10 @@ TAKE_WAIT_S = 1.0
 class Pipeline(Protocol):
     """What turns images into analyses (`model.pipeline.ExpressionPipeline` is one)."""
 
-    @property
-    def last_seconds(self) -> Mapping[str, float]:
-        """Seconds of the last call, by step."""
-
-    def analyze(self, images: Sequence[Pixels]) -> list[FrameAnalysis]: ...
+    def analyze(
+        self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
+    ) -> list[FrameAnalysis]:
+        """One analysis an image; `on_step` is told the seconds of each step."""
 
 
 class Analyzer:
@@ -59,8 +58,6 @@ class Analyzer:
         pipeline = self._pipeline_for(leases[0].image.settings)
         with self._clock.time("convert"):
             images = [to_rgb(lease.image.picture) for lease in leases]
-        analyses = pipeline.analyze(images)
-        for step, seconds in pipeline.last_seconds.items():
-            self._clock.add(step, seconds)
+        analyses = pipeline.analyze(images, self._clock.add)
         for lease, analysis in zip(leases, analyses, strict=True):
             self._work.publish(lease, AnalysisRecord(lease.image.index, analysis))

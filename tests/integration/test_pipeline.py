@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mien.contract.analyses import AnalysisSettings, FrameAnalysis
+from mien.contract.analyses import AnalysisSettings, DetectorName, FrameAnalysis
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.pictures import Pixels
+from mien.cores import shared_cores
 from model.checkpoint import WeightsInfo, load_weights, save_weights
 from model.classifier import Classifier
 from model.pipeline import ExpressionPipeline, choose_device
@@ -140,9 +142,10 @@ def test_other_weights_than_the_settings_name_are_refused(
 def test_the_report_can_tell_numerics_and_times(
     pipeline: ExpressionPipeline, images: list[Pixels], weights: Weights
 ) -> None:
-    pipeline.analyze(images[:2])
-    assert set(pipeline.last_seconds) == {"detection", "crops", "classification"}
-    assert all(seconds > 0 for seconds in pipeline.last_seconds.values())
+    took: dict[str, float] = {}
+    pipeline.analyze(images[:2], took.__setitem__)
+    assert set(took) == {"detection", "crops", "classification"}
+    assert all(seconds > 0 for seconds in took.values())
     assert pipeline.info == weights.info
     assert pipeline.device == torch.device("cpu")
     assert pipeline.numerics == {
@@ -230,3 +233,17 @@ def test_kept_memory_is_not_cleared_again_and_again() -> None:
             pytest.skip("the C library has no mallopt")
         faults[mode] = count
     assert faults["keep"] * 10 < faults["give back"]
+
+
+@pytest.mark.parametrize("detector", ["mtcnn", "haar"])
+def test_threads_may_share_a_pipeline(
+    images: list[Pixels], settings: AnalysisSettings, weights: Weights, detector: DetectorName
+) -> None:
+    shared = ExpressionPipeline(replace(settings, detector=detector), weights=weights.path)
+    with shared_cores():  # with threads of its own OpenCV groups its finds in any order
+        alone = [shared.analyze([image])[0] for image in images]
+        with ThreadPoolExecutor(4) as threads:
+            together = list(threads.map(lambda image: shared.analyze([image])[0], images * 3))
+    for analysis, expected in zip(together, alone * 3, strict=True):
+        assert analysis.boxes.shape == expected.boxes.shape
+        assert np.abs(analysis.boxes - expected.boxes).max(initial=0) <= 0.5

@@ -173,7 +173,7 @@ def test_an_output_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
     stolen = False
 
     class Thief(OneFace):
-        def analyze(self, images):  # type: ignore[no-untyped-def]
+        def analyze(self, images, on_step=None):  # type: ignore[no-untyped-def]
             nonlocal stolen
             if not stolen:  # somebody else takes the name while we work
                 (tmp_path / "out.mp4").write_text("mine")
