@@ -17,6 +17,22 @@ OUR_BUG = 1
 INTERRUPTED = 130
 
 
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="fer2013.csv",
+    help="FER2013 in its original layout.",
+)
+DEVICE = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]",
+    help="Where the network runs.",
+)
+
+
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
         from importlib.metadata import version
@@ -103,13 +119,7 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
 
 @cli.command()
 @click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="fer2013.csv",
-    help="FER2013 in its original layout.",
-)
+@DATA
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -117,7 +127,7 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     metavar="RUN_DIR",
     help="Folder for checkpoints, metrics and the weights.",
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@DEVICE
 @click.option("--epochs", type=click.IntRange(min=1), help="Fewer or more than the recipe says.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another than the recipe's.")
 @click.option("--init", metavar="NAME|FILE", help="Weights to begin with.")
@@ -139,13 +149,7 @@ def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> No
 
 @cli.command()
 @click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="fer2013.csv",
-    help="FER2013 in its original layout.",
-)
+@DATA
 @click.option(
     "--split",
     type=click.Choice(["Training", "PublicTest", "PrivateTest"]),
@@ -160,7 +164,7 @@ def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> No
     show_default=True,
     help="How often each face is looked at.",
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
+@DEVICE
 @click.option("--batch", type=click.IntRange(min=1), default=128, show_default=True)
 @click.option(
     "--json",
