@@ -164,7 +164,7 @@ _OUTPUT = (
     click.option("--encoder", metavar="NAME",
         help="FFmpeg's video encoder (libx264, libx265, ...).  [default: by extension]"),
     click.option("--preset", default="veryfast", show_default=True, help="Speed of the encoder."),
-    click.option("--crf", type=click.IntRange(0, 63), default=20, show_default=True,
+    click.option("--crf", type=click.IntRange(0, 51), default=20, show_default=True,
         help="Quality of the encoder: lower is better and larger."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that are there already."),
 )  # fmt: skip
