@@ -61,14 +61,19 @@ class CpuAreaTables:
     def level(self, height: int, width: int) -> torch.Tensor:
         top, bottom = _bounds(np.int64(self._height), height)
         left, right = _bounds(np.int64(self._width), width)
-        sums = np.empty((len(self._tables), height, width, CHANNELS), dtype=np.int32)
-        for table, total in zip(self._tables, sums, strict=True):
+        counts = (bottom - top)[:, None] * (right - left)
+        factors = np.repeat((_SCALE / counts).astype(np.float32)[..., None], CHANNELS, axis=2)
+        pixels = np.empty((len(self._tables), height, width, CHANNELS), dtype=np.float32)
+        for table, image in zip(self._tables, pixels, strict=True):
             rows = table.take(bottom, axis=0)
             rows -= table.take(top, axis=0)
-            rows.take(right, axis=1, out=total, mode="clip")
-            total -= rows.take(left, axis=1)
-        counts = (bottom - top)[:, None] * (right - left)
-        return _normalised(torch.from_numpy(sums), torch.from_numpy(counts))
+            sums = rows.take(right, axis=1)
+            sums -= rows.take(left, axis=1)
+            # image by image, while the cache still holds it
+            image[...] = sums
+            image *= factors
+            image -= np.float32(_OFFSET)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def crops(self, frames: torch.Tensor, windows: torch.Tensor, size_px: int) -> torch.Tensor:
         x1, y1, x2, y2 = windows.numpy().T[..., None]
