@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.frames import EndOfStream, SourceInfo
-from mien.contract.geometry import plan_analysis
+from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.ledger import Ledger
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
@@ -34,7 +34,8 @@ from workers.sink import OutputSummary, Sink
 from workers.summary import Summary, TrackSummary
 
 STREAM = "local"
-"""Name of a process's only stream."""
+"""Name of a process's only stream; over a server every job has a name of its own, since attempts
+at the same name share their analyses."""
 
 USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
@@ -72,8 +73,10 @@ class Stream:
         weights: Mapping[str, object],
         clock: StageClock,
         results: Results | None = None,
+        name: str = STREAM,
     ) -> None:
         self._request = request
+        self._name = name
         self._source = source
         self._weights = weights
         self._clock = clock
@@ -82,8 +85,8 @@ class Stream:
         self.progress = Progress()
         self._ledger, self._summary = Ledger(), Summary()
         self._window = FrameWindow(request.window_bytes)
-        self._port = transport.stream(STREAM)
         self._end: EndOfStream | None = None
+        self._geometry, self._settings = self._plan()
         if request.output is not None:
             check_output(request.output, self.info.kind)
         output = _with_rate(request.output, self.info)
@@ -92,6 +95,11 @@ class Stream:
             self._sink = _open_sink(output, request.source, source)
         except BaseException:
             self._results.abort()
+            raise
+        try:
+            self._port = transport.stream(name, self._settings, live=self.info.kind == "live")
+        except BaseException:
+            self._abort_files()
             raise
         self._producer = self._make_producer(output)
 
@@ -128,6 +136,7 @@ class Stream:
     def stop(self) -> None:
         """Wake both stages; they raise `Closed`."""
         self._window.close()
+        self._port.close()
 
     def finish(self, numerics: Mapping[str, str]) -> Outcome:
         """Check the books and put the files in place, after both stages have returned.
@@ -135,12 +144,14 @@ class Stream:
         Raises:
             OutputError: a file cannot be written or does not read back.
             LedgerError: a frame was lost.
+            Superseded: a newer attempt at the stream has begun; nothing is put in place.
         """
         end = self._end
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
         provenance = Provenance(self._request, self.info, self._weights, numerics)
         output = None
+        self._port.confirm()
         if self._sink is not None:
             with self._clock.time("finish"):
                 output = self._sink.finish()
@@ -172,11 +183,14 @@ class Stream:
     def abort(self) -> None:
         """Leave nothing half-written; does nothing to what is in place already."""
         self._port.close()
+        self._abort_files()
+
+    def _abort_files(self) -> None:
         if self._sink is not None:
             self._sink.abort()
         self._results.abort()
 
-    def _make_producer(self, output: OutputSettings | None) -> Producer:
+    def _plan(self) -> tuple[AnalysisGeometry, AnalysisSettings]:
         analysis = self._request.analysis
         geometry = plan_analysis(
             self.info.width,
@@ -191,16 +205,19 @@ class Stream:
             views=analysis.views,
             weights_sha256=str(self._weights["sha256"]),
         )
+        return geometry, settings
+
+    def _make_producer(self, output: OutputSettings | None) -> Producer:
         return Producer(
-            stream=STREAM,
+            stream=self._name,
             source=self._source,
             window=self._window,
             port=self._port,
             ledger=self._ledger,
             output_sampler=_output_sampler(output),
-            analysis_sampler=AnalysisSampler(analysis.analyze_fps),
-            geometry=geometry,
-            settings=settings,
+            analysis_sampler=AnalysisSampler(self._request.analysis.analyze_fps),
+            geometry=self._geometry,
+            settings=self._settings,
             clock=self._clock,
         )
 

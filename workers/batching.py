@@ -9,8 +9,16 @@ from mien.transport.ports import Lease
 
 
 def equal_batches(leases: Iterable[Lease]) -> list[list[Lease]]:
-    """Leases grouped by equal settings, in the order in which they came."""
+    """Leases grouped by equal settings, in the order in which they came.
+
+    What was delivered before comes last and alone: it may be what killed the one who had it, and
+    must take no neighbour along.
+    """
     groups: dict[AnalysisSettings, list[Lease]] = {}
+    suspects: list[list[Lease]] = []
     for lease in leases:
-        groups.setdefault(lease.image.settings, []).append(lease)
-    return list(groups.values())
+        if lease.deliveries > 1:
+            suspects.append([lease])
+        else:
+            groups.setdefault(lease.image.settings, []).append(lease)
+    return [*groups.values(), *suspects]

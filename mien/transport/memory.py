@@ -1,14 +1,18 @@
-"""The transport of a single process: a queue and lists. `mien run` and the tests stand on it."""
+"""The transport of a single process: queues and lists. `mien run` and the tests stand on it."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mien.contract.analyses import AnalysisImage, AnalysisRecord
-from mien.transport.ports import Closed, Lease
+from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
+from mien.transport.feed import Feed
+from mien.transport.ports import Closed, Lease, Superseded
+
+Serves = Callable[[AnalysisSettings], bool]
 
 
 class MemoryTransport:
@@ -16,100 +20,167 @@ class MemoryTransport:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._queue: deque[Lease] = deque()
-        self._feeds: dict[str, _Feed] = {}
+        self._attempts: dict[str, _Attempt] = {}  # by stream; whose turn it is comes first
+        self._numbers = itertools.count(1)
         self._closed = False
 
-    def stream(self, stream: str) -> _MemoryStream:
+    def stream(
+        self, stream: str, settings: AnalysisSettings, *, live: bool = False
+    ) -> _MemoryStream:
         with self._changed:
-            self._feeds[stream] = _Feed()
-        return _MemoryStream(self, stream)
+            attempt = _Attempt(next(self._numbers), settings, live)
+            older = self._attempts.pop(stream, None)
+            if older is not None:
+                older.superseded = True
+            self._attempts[stream] = attempt
+            self._changed.notify_all()
+        return _MemoryStream(self, stream, attempt)
 
-    def work(self) -> MemoryTransport:
-        return self
+    def work(self, serves: Serves | None = None) -> _MemoryWork:
+        return _MemoryWork(self, serves)
 
     def close(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def take(self, limit: int, wait_s: float) -> list[Lease]:
+    def _take(self, limit: int, wait_s: float, serves: Serves) -> list[Lease]:
         with self._changed:
-            self._wait(lambda: bool(self._queue), wait_s)
-            return [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+            leases: list[Lease] = []
 
-    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
+            def fill() -> bool:
+                while len(leases) < limit and (lease := self._next(serves)) is not None:
+                    leases.append(lease)
+                return bool(leases)
+
+            self._wait(fill, wait_s)
+            return leases
+
+    def _next(self, serves: Serves) -> Lease | None:
+        """The oldest image of the stream whose turn it is, those of live ones before others."""
+        for live in (True, False):
+            for stream, attempt in self._attempts.items():
+                if attempt.live is live and attempt.waiting and serves(attempt.settings):
+                    self._attempts[stream] = self._attempts.pop(stream)
+                    return attempt.waiting.popleft()
+        return None
+
+    def _publish(self, lease: Lease, record: AnalysisRecord) -> None:
         with self._changed:
-            feed = self._feeds.get(lease.image.stream)
-            if feed is not None:  # a stream that has ended wants no more results
-                feed.records.append(record)
+            attempt = self._of(lease)
+            if attempt is not None:  # a stream that has ended wants no more results
+                attempt.feed.records.append(record)
             self._changed.notify_all()
 
-    def give_back(self, lease: Lease) -> None:
+    def _give_back(self, lease: Lease) -> None:
         with self._changed:
-            again = Lease(lease.image, lease.deliveries + 1, lease.token)
-            self._queue.appendleft(again)
+            attempt = self._of(lease)
+            if attempt is not None:
+                again = Lease(lease.image, lease.deliveries + 1, lease.token)
+                attempt.waiting.appendleft(again)
             self._changed.notify_all()
 
-    def _offer(self, image: AnalysisImage) -> None:
+    def _of(self, lease: Lease) -> _Attempt | None:
+        attempt = self._attempts.get(lease.image.stream)
+        return attempt if attempt is not None and str(attempt.number) == lease.token else None
+
+    def _offer(self, attempt: _Attempt, image: AnalysisImage) -> None:
         with self._changed:
             self._check_open()
-            self._queue.append(Lease(image, 1, f"{image.stream}/{image.index}"))
+            attempt.check()
+            attempt.waiting.append(Lease(image, 1, str(attempt.number)))
             self._changed.notify_all()
 
-    def _read(self, stream: str, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
-        with self._changed:
-            feed = self._feeds[stream]
-            feed.forget(after)
-            self._wait(lambda: bool(feed.records), wait_s)
-            return list(feed.records)
+    def _read(self, attempt: _Attempt, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
+        def ready() -> bool:
+            attempt.check()
+            return bool(attempt.feed.records)
 
-    def _forget(self, stream: str) -> None:
         with self._changed:
-            self._feeds.pop(stream, None)
-            kept = [lease for lease in self._queue if lease.image.stream != stream]
-            self._queue = deque(kept)
+            attempt.feed.forget(after)
+            self._wait(ready, wait_s)
+            return list(attempt.feed.records)
+
+    def _end(self, stream: str, attempt: _Attempt) -> None:
+        with self._changed:
+            attempt.ended = True
+            if self._attempts.get(stream) is attempt:
+                del self._attempts[stream]
+            self._changed.notify_all()
 
     def _wait(self, ready: Callable[[], bool], wait_s: float) -> None:
         deadline = time.monotonic() + wait_s
+        self._check_open()
         while not ready():
-            self._check_open()
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not self._changed.wait(left_s):
                 break
-        self._check_open()
+            self._check_open()
 
     def _check_open(self) -> None:
         if self._closed:
             raise Closed
 
 
-class _Feed:
-    """The results of one stream that it has not read yet; reading on says what it has."""
+class _Attempt:
+    """What is known of one attempt at one stream."""
 
-    def __init__(self) -> None:
-        self.records: deque[AnalysisRecord] = deque()
-        self._first = 0
+    def __init__(self, number: int, settings: AnalysisSettings, live: bool) -> None:
+        self.number = number
+        self.settings = settings
+        self.live = live
+        self.waiting: deque[Lease] = deque()
+        self.feed = Feed()
+        self.superseded = False
+        self.ended = False
 
-    def forget(self, before: int) -> None:
-        """Drop the records before a position: their only reader has them."""
-        for _ in range(min(before - self._first, len(self.records))):
-            self.records.popleft()
-            self._first += 1
+    def check(self) -> None:
+        if self.superseded:
+            raise Superseded("a newer attempt has taken over the stream")
+        if self.ended:
+            raise Closed
 
 
 class _MemoryStream:
     """One stream's side of the transport."""
 
-    def __init__(self, transport: MemoryTransport, stream: str) -> None:
+    def __init__(self, transport: MemoryTransport, stream: str, attempt: _Attempt) -> None:
         self._transport = transport
         self._stream = stream
+        self._attempt = attempt
 
     def offer(self, image: AnalysisImage) -> None:
-        self._transport._offer(image)
+        self._transport._offer(self._attempt, image)
 
     def read(self, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
-        return self._transport._read(self._stream, after, wait_s)
+        return self._transport._read(self._attempt, after, wait_s)
+
+    def confirm(self) -> None:
+        if self._attempt.superseded:  # that the transport is closed by now makes no difference
+            self._attempt.check()
 
     def close(self) -> None:
-        self._transport._forget(self._stream)
+        self._transport._end(self._stream, self._attempt)
+
+
+class _MemoryWork:
+    """One analyzer's side of the transport."""
+
+    def __init__(self, transport: MemoryTransport, serves: Serves | None) -> None:
+        self._transport = transport
+        self._serves = serves
+        self._known: dict[AnalysisSettings, bool] = {}
+
+    def take(self, limit: int, wait_s: float) -> list[Lease]:
+        return self._transport._take(limit, wait_s, self._does_serve)
+
+    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
+        self._transport._publish(lease, record)
+
+    def give_back(self, lease: Lease) -> None:
+        self._transport._give_back(lease)
+
+    def _does_serve(self, settings: AnalysisSettings) -> bool:
+        if settings not in self._known:
+            self._known[settings] = self._serves is None or self._serves(settings)
+        return self._known[settings]

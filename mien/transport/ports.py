@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.contract.analyses import AnalysisImage, AnalysisRecord
+from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
+from mien.contract.errors import JobError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +22,48 @@ class Lease:
 
 
 class WorkPort(Protocol):
-    """An analyzer's side: work from all streams, results to the stream each came from."""
+    """An analyzer's side: work from all streams, results to the stream each came from.
+
+    A port belongs to one thread, which has every lease that it took.
+    """
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
         """At most `limit` images, oldest first; waits up to `wait_s` for the first one.
+
+        Live streams come first; otherwise every stream gets its share, however much another has
+        waiting. A transport that cannot be reached has no work.
 
         Raises:
             Closed: the transport has been closed; there will be no more work.
         """
 
     def publish(self, lease: Lease, record: AnalysisRecord) -> None:
-        """Hand in the result, then acknowledge: a death in between repeats work, loses none."""
+        """Hand in the result, then acknowledge: a death in between repeats work, loses none.
+
+        Waits while the transport cannot be reached.
+
+        Raises:
+            Closed: the transport has been closed.
+        """
 
     def give_back(self, lease: Lease) -> None:
-        """Let somebody else take it."""
+        """Let somebody else take it. Raises as `publish`."""
 
 
 class StreamPort(Protocol):
-    """A stream process's side of one stream: work goes out, results come back."""
+    """A stream process's side of one stream: work goes out, results come back.
+
+    Every method but `close` may raise:
+        Superseded: a newer attempt at the same stream has begun.
+        TransportError: the server did not come back.
+        Closed: the transport has been closed.
+    """
 
     def offer(self, image: AnalysisImage) -> None:
-        """Put an image into the work queue. Never blocks: the frame window is the backpressure."""
+        """Put an image into the work queue. Never blocks: the frame window is the backpressure.
+
+        What an earlier attempt had analysed need not be analysed again.
+        """
 
     def read(self, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
         """Records from position `after` on, in order of publication; repeats are possible.
@@ -49,21 +71,38 @@ class StreamPort(Protocol):
         A stream has one reader, whose position never goes back: what lies before it may be gone.
 
         Waits up to `wait_s` for the first one. The next position is `after + len(result)`.
-
-        Raises:
-            Closed: the transport has been closed.
         """
 
+    def confirm(self) -> None:
+        """Make sure that no newer attempt has begun; asked before anything gets its final name."""
+
     def close(self) -> None:
-        """Forget the stream: what it has offered is withdrawn."""
+        """End the stream: what it has offered is withdrawn.
+
+        Its analyses stay for a while where another attempt could use them. Raises nothing, and
+        does nothing the second time.
+        """
 
 
 class Transport(Protocol):
     """Connects streams with analyzers."""
 
-    def stream(self, stream: str) -> StreamPort: ...
+    def stream(self, stream: str, settings: AnalysisSettings, *, live: bool = False) -> StreamPort:
+        """Begin an attempt at a stream, which ends every earlier attempt at it.
 
-    def work(self) -> WorkPort: ...
+        Args:
+            stream: Id of the stream: the same for all attempts at the same pictures.
+            settings: Those of every image that will be offered.
+            live: Whether somebody is watching: its work comes before that of files, and another
+                attempt sees other pictures.
+        """
+
+    def work(self, serves: Callable[[AnalysisSettings], bool] | None = None) -> WorkPort:
+        """A port for one more analyzer.
+
+        `serves` says whether it can work with such settings; it is asked once for each. Streams
+        with others are left to other analyzers.
+        """
 
     def close(self) -> None:
         """Wake everybody who waits; all further calls raise `Closed`."""
@@ -71,3 +110,7 @@ class Transport(Protocol):
 
 class Closed(Exception):  # noqa: N818 - the end of work, not a mishap
     """The transport was closed, by the run's end or by another stage's failure."""
+
+
+class Superseded(JobError):  # noqa: N818 - what happened, not an error of anybody
+    """A newer attempt has taken the stream over; this one must not put anything in place."""

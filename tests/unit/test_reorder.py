@@ -23,7 +23,7 @@ def record(index: int, mark: float = 0.0) -> AnalysisRecord:
 def published(records: list[AnalysisRecord]) -> StreamPort:
     """A stream whose result feed holds these records, in this order."""
     transport = MemoryTransport()
-    stream = transport.stream("s")
+    stream = transport.stream("s", SETTINGS)
     work = transport.work()
     for sent in records:
         pixels = np.zeros((3, 2), np.uint8)

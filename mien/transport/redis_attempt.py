@@ -1,0 +1,178 @@
+"""One attempt at one stream, as the server knows it: its fencing number, its keys and its lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import redis
+from redis.client import Pipeline
+
+from mien.contract.analyses import AnalysisSettings
+from mien.contract.wire import settings_to_json
+from mien.transport.keys import Keys, Lifetimes
+from mien.transport.lua import Argument
+from mien.transport.ports import Superseded
+from mien.transport.redis_server import RedisServer
+from mien.transport.redis_stream_scripts import CLOSE, MISSING, OFFER, REGISTER, RENEW
+
+PATIENCE_S = 60.0
+"""How long a stream waits for a server that does not answer."""
+
+Answer = TypeVar("Answer")
+
+
+class RedisAttempt:
+    """Registers itself, and every earlier attempt is superseded. Safe from any thread.
+
+    All methods raise `Superseded`, `TransportError` and `Closed` as a `StreamPort` does. Those
+    that return a bool are False where the server has lost what it knew: then `register` again.
+    """
+
+    def __init__(
+        self,
+        server: RedisServer,
+        keys: Keys,
+        stream: str,
+        settings: AnalysisSettings,
+        *,
+        live: bool,
+        patience_s: float,
+        lifetimes: Lifetimes,
+    ) -> None:
+        self.stream, self.live, self.lives = stream, live, lifetimes
+        self.log = keys.log(stream)
+        self._server, self._keys = server, keys
+        self._patience_s = patience_s
+        self._settings = settings_to_json(settings)
+        self._meta, self._done = keys.meta(stream), keys.done(stream)
+        self._fence = ""
+        self._seen_s = time.monotonic()
+        self._run_id = ""
+        self.register()
+
+    @property
+    def _work(self) -> str:
+        return self._keys.work(self.stream, self._fence)
+
+    @property
+    def _images(self) -> str:
+        return self._keys.images(self.stream, self._fence)
+
+    @property
+    def _all_keys(self) -> tuple[str, ...]:
+        return (self._keys.streams, self._meta, self.log, self._done, self._work, self._images)
+
+    def register(self) -> None:
+        """Make the attempt known; again, under the same number, where the server forgot it."""
+        lives = self.lives
+        if time.monotonic() - self._seen_s > max(lives.grace_s, 2 * self._patience_s):
+            raise self._superseded()  # so long away that whoever came after may be gone as well
+        found, fence = self.call(
+            lambda client: REGISTER.run(
+                client,
+                (self._keys.streams, self._meta, self.log, self._done),
+                (self.stream, self._fence, self._settings, int(self.live), self._keys.prefix,
+                 _ms(lives.lease_s), _ms(lives.grace_s), _ms(lives.work_s)),
+            )
+        )  # fmt: skip
+        self.check(found)
+        self._fence = fence.decode()
+        self._seen_s = time.monotonic()
+        self._run_id = self.call(_run_id)
+
+    def renew(self, trim: str = "", patience_s: float | None = None) -> bool:
+        """Hold the lease; False also where the server was started anew and may have forgotten.
+
+        `trim` is the id of the first entry of the log that is still wanted.
+        """
+        lives = self.lives
+        found = self.call(
+            lambda client: RENEW.run(
+                client,
+                self._all_keys,
+                (self.stream, self._fence, _ms(lives.lease_s), _ms(lives.grace_s),
+                 _ms(lives.work_s), trim),
+            ),
+            patience_s,
+        )  # fmt: skip
+        if not self.check(found):
+            return False
+        self._seen_s = time.monotonic()
+        return self.call(_run_id, patience_s) == self._run_id
+
+    def offer(self, index: int, image: bytes) -> bool | None:
+        """Put an image into the work queue; None where the log has its analysis already."""
+
+        def put(together: Pipeline) -> object:
+            return together.hset(self._images, str(index), image)
+
+        found = self.call(
+            lambda client: OFFER.run(
+                client,
+                (self._meta, self._done, self._work, self._images),
+                (self._fence, index, _ms(self.lives.work_s)),
+                before=put,
+            )
+        )
+        return None if found == b"answered" else self.check(found)
+
+    def missing(self, indexes: Iterable[int]) -> list[int]:
+        """Those frames that are neither answered nor waiting."""
+        asked: tuple[Argument, ...] = (self._fence, *indexes)
+        keys = (self._meta, self._done, self._work, self._images)
+        found = self.call(lambda client: MISSING.run(client, keys, asked))
+        return [int(index) for index in found]
+
+    def look(self, position: bytes, count: int, wait_s: float) -> list[tuple[bytes, bytes]] | None:
+        """Entries of the log after a position, as id and message; None for False."""
+
+        def ask(client: redis.Redis) -> list[Any]:
+            # an older attempt must not read: asked in the same breath
+            with client.pipeline(transaction=False) as both:
+                both.hget(self._meta, "fence")
+                block_ms = max(1, int(_ms(wait_s)))
+                both.xread({self.log: position}, count=count, block=block_ms)
+                return both.execute()
+
+        held, reply = self.call(ask)
+        if held != self._fence.encode():
+            newer = held is not None and int(held) > int(self._fence)
+            self.check(b"superseded" if newer else b"gone")
+            return None
+        return [(entry, fields[b"r"]) for entry, fields in (reply[0][1] if reply else [])]
+
+    def knows(self, position: bytes) -> bool:
+        """Whether the log still has the entry at a position."""
+        return bool(self.call(lambda client: client.xrange(self.log, position, position, 1)))
+
+    def end(self, patience_s: float) -> None:
+        """Withdraw the work; analyses stay for a while where another attempt can use them."""
+        arguments = (self.stream, self._fence, _ms(self.lives.grace_s))
+        self.call(lambda client: CLOSE.run(client, self._all_keys, arguments), patience_s)
+
+    def check(self, found: bytes) -> bool:
+        """Whether a script found the attempt registered."""
+        if found == b"superseded":
+            raise self._superseded()
+        return found == b"ok"
+
+    def call(
+        self, command: Callable[[redis.Redis], Answer], patience_s: float | None = None
+    ) -> Answer:
+        """Ask the server, with the stream's patience."""
+        patience_s = self._patience_s if patience_s is None else patience_s
+        return self._server.call(command, patience_s=patience_s)
+
+    def _superseded(self) -> Superseded:
+        return Superseded(f"a newer attempt has taken over the stream {self.stream}")
+
+
+def _run_id(client: redis.Redis) -> str:
+    """Changes when the server was started anew."""
+    return str(client.info("server")["run_id"])
+
+
+def _ms(seconds: float) -> str:
+    return str(round(1000 * seconds))

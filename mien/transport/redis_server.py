@@ -1,0 +1,146 @@
+"""The way to one Redis server: its address, its failures in our words, and patience with it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError
+from redis.retry import Retry
+
+from mien.contract.errors import TransportError, UsageError
+from mien.transport.ports import Closed
+
+SCHEMES = ("redis", "rediss", "unix")
+CONNECT_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 15.0
+"""Longer than any command waits in the server, with an image on a thin line besides."""
+LONGEST_BLOCK_S = 0.4
+"""How long one command may wait in the server: a closed transport is noticed so soon."""
+HEALTH_CHECK_S = 15
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+"""Between two attempts to reach the server."""
+
+_log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class Unreachable(TransportError):  # noqa: N818 - a state of things, as its siblings
+    """The server did not answer while there was patience."""
+
+
+class RedisServer:
+    """A connection pool with patience, safe from any number of threads.
+
+    It never shows the URL, which may hold a password; errors name host and port.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Raises:
+        UsageError: the URL is none of a Redis server.
+        TransportError: there is no server, or it does not let us in.
+        """
+        self.name = address_of(url)
+        self._closed = threading.Event()
+        self._reached = True
+        try:
+            self._client = redis.Redis.from_url(
+                url,
+                protocol=2,  # the shapes of replies differ in 3
+                decode_responses=False,
+                socket_connect_timeout=CONNECT_TIMEOUT_S,
+                socket_timeout=REPLY_TIMEOUT_S,
+                health_check_interval=HEALTH_CHECK_S,
+                retry=Retry(NoBackoff(), 0),  # `call` does that, and can be woken
+            )
+        except ValueError:  # its text may quote the URL
+            raise UsageError(f"MIEN_REDIS_URL of {self.name} has a wrong option") from None
+        self.call(lambda client: client.ping(), patience_s=0)
+
+    def call(
+        self, command: Callable[[redis.Redis], Answer], *, patience_s: float = math.inf
+    ) -> Answer:
+        """What `command` answers; tried again while the server cannot be reached.
+
+        A command may so be done twice, and has to bear that.
+
+        Raises:
+            Closed: `close` was called.
+            Unreachable: the server did not answer for so long.
+            TransportError: it refuses the password or the command.
+        """
+        deadline, pause_s = time.monotonic() + patience_s, FIRST_PAUSE_S
+        while True:
+            self.check_open()
+            try:
+                answer = command(self._client)
+            except (AuthenticationError, AuthorizationError) as error:
+                raise TransportError(f"the server at {self.name} refuses the password") from error
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                self._tell(reached=False)
+                if time.monotonic() >= deadline:
+                    raise Unreachable(self._no_way(error)) from error
+            except redis.RedisError as error:
+                self.check_open()
+                raise TransportError(f"the server at {self.name} refuses: {error}") from error
+            else:
+                self._tell(reached=True)
+                return answer
+            self.sleep(min(pause_s, max(deadline - time.monotonic(), 0)))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until `close`; raises `Closed` then."""
+        if self._closed.wait(seconds):
+            raise Closed
+
+    def close(self) -> None:
+        """Let nobody in any more; whoever waits gets `Closed`."""
+        self._closed.set()
+        # those in use are left to their threads, which are about to notice
+        self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def check_open(self) -> None:
+        """Raises `Closed` after `close`."""
+        if self._closed.is_set():
+            raise Closed
+
+    def _tell(self, *, reached: bool) -> None:
+        if reached != self._reached:
+            self._reached = reached
+            says = "answers again" if reached else "does not answer; trying again"
+            _log.warning("the server at %s %s", self.name, says)
+
+    def _no_way(self, error: redis.RedisError) -> str:
+        cause = error.__cause__ or error.__context__
+        reason = getattr(cause, "strerror", None) or getattr(cause, "reason", None)
+        detail = f" ({str(reason).lower()})" if reason else ""
+        return f"cannot reach the server at {self.name}; start one, or set MIEN_REDIS_URL{detail}"
+
+
+def address_of(url: str) -> str:
+    """Host and port, or the socket's path: what may be shown of a server's URL.
+
+    Raises:
+        UsageError: it is no URL of a Redis server.
+    """
+    wrong = UsageError(f"MIEN_REDIS_URL has to begin with {', '.join(f'{s}://' for s in SCHEMES)}")
+    try:
+        parts: SplitResult = urlsplit(url)
+        if parts.scheme not in SCHEMES:
+            raise wrong
+        if parts.scheme == "unix":
+            return unquote(parts.path)
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise wrong  # a password with a sign that ends the host: what is before it is secret
+        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    except ValueError:  # its text may quote the URL
+        raise wrong from None

@@ -1,0 +1,104 @@
+"""What a server holds of streams, while they run and after: no more than said, and no longer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import redis
+
+from mien.transport.keys import Lifetimes
+from mien.transport.redis import RedisTransport
+from mien.transport.redis_stream import RedisStream
+from tests.analyses import SETTINGS, image, record
+from tests.streams import QUICK, analyse, keys_of, read_all
+
+
+def test_every_key_has_a_life_span(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
+) -> None:
+    transport = open_transport(lifetimes=Lifetimes())
+    work = transport.work()
+    for name, live in (("file", False), ("camera", True)):
+        stream = transport.stream(name, SETTINGS, live=live)
+        for index in range(3):
+            stream.offer(image(name, index))
+        leases = work.take(2, 1)
+        work.publish(leases[0], record(0))
+        work.give_back(leases[1])
+        found = keys_of(client, prefix)
+        assert len(found) >= 6
+        assert all(0 < client.pttl(key) <= 3_600_000 for key in found)
+        stream.close()
+        assert [key for key in keys_of(client, prefix) if "work" in key or "images" in key] == []
+        assert all(0 < client.pttl(key) <= 3_600_000 for key in keys_of(client, prefix))
+
+
+def begin_stream(transport: RedisTransport, number: int) -> RedisStream:
+    name = f"stream{number}"
+    stream = transport.stream(name, SETTINGS, live=number % 4 == 0)
+    for index in range(4):
+        stream.offer(image(name, index, size=(64, 64)))
+    return stream
+
+
+def test_after_two_hundred_streams_nothing_is_left(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
+) -> None:
+    transport = open_transport(lifetimes=replace(QUICK, lease_s=5, renew_s=2))
+    work = transport.work()
+    before = client.info("memory")["used_memory_dataset"]
+    for group in range(10):
+        streams = [begin_stream(transport, 20 * group + number) for number in range(20)]
+        analyse(work, 60)  # of 80 images
+        for number, stream in enumerate(streams):
+            if number % 3:
+                stream.close()
+            else:
+                stream._ended.set()  # every third one dies
+    transport.close()
+    time.sleep(max(QUICK.work_s, QUICK.grace_s, 5) + 0.5)
+    assert keys_of(client, prefix) == []
+    assert client.info("memory")["used_memory_dataset"] - before < 1_000_000
+
+
+def test_memory_holds_the_window_and_the_analyses_and_no_more(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis
+) -> None:
+    transport = open_transport()
+    streams, window, size = 4, 6, (640, 360)
+    image_bytes = 640 * 360 * 3 // 2
+    work = transport.work()
+    ports = [transport.stream(f"s{number}", SETTINGS) for number in range(streams)]
+    before = most = client.info("memory")["used_memory"]
+    positions = [0] * streams
+    for index in range(60):
+        for number, port in enumerate(ports):
+            port.offer(image(f"s{number}", index, size=size))
+        most = max(most, client.info("memory")["used_memory"])
+        if index >= window - 1:
+            leases = work.take(streams, 1)
+            assert len(leases) == streams
+            for lease in leases:
+                work.publish(lease, record(lease.image.index, faces=2))
+            for number, port in enumerate(ports):
+                positions[number] += len(port.read(positions[number], 1))
+    analyses = streams * 60 * 400
+    assert most - before < 1.3 * streams * window * image_bytes + analyses
+
+
+def test_the_log_of_a_live_stream_is_trimmed(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
+) -> None:
+    transport = open_transport()
+    stream, work = transport.stream("cam", SETTINGS, live=True), transport.work()
+    for index in range(50):
+        stream.offer(image("cam", index))
+    analyse(work, 50)
+    assert read_all(stream, 50) == list(range(50))
+    begin = time.monotonic()
+    while client.xlen(f"{prefix}log:cam") > 1 and time.monotonic() - begin < 10:
+        time.sleep(0.1)
+    assert client.xlen(f"{prefix}log:cam") <= 1
+    stream.offer(image("cam", 50))
+    analyse(work, 1)
+    assert [r.index for r in stream.read(50, 1)] == [50]
