@@ -18,7 +18,8 @@ from benchmarks import naive
 from benchmarks.machine import describe_machine
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
-from mien.embedded import Pipelines, run
+from mien.embedded import run
+from mien.pipelines import Pipelines
 
 RATES: dict[str, Fraction | None] = {"--analyze-fps all": None, "default": Fraction(10)}
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--naive-frames", type=int, default=60)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    pipelines = Pipelines("default", "cpu")
+    pipelines = Pipelines(["default"], "cpu")
     found: dict[str, list[float]] = {"naive": [], **{name: [] for name in RATES}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

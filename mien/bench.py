@@ -17,7 +17,8 @@ from mien.contract.errors import UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from mien.cores import shared_cores, shared_threads
-from mien.embedded import Pipelines, run
+from mien.embedded import run
+from mien.pipelines import Pipelines
 from mien.stream import Outcome
 from model.checkpoint import load_weights
 from model.classifier import Classifier
@@ -48,7 +49,7 @@ def bench(request: RunRequest) -> list[str]:
 
     The video is encoded as it would be, into a temporary file, so that its share is in the figures.
     """
-    pipelines = Pipelines(request.analysis.weights, request.device)
+    pipelines = Pipelines([request.analysis.weights], request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
         request = replace(request, output=output, results=None, report=None, overwrite=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 LOWEST_FPS, HIGHEST_FPS = Fraction(1, 3600), Fraction(1000)
 """Outside of these a frame rate is a slip of the finger."""
+
+WRITTEN = re.compile(r"[+-]?[0-9./]{1,40}(?:[eE][+-]?[0-9]{1,2})?")
 
 NTSC_DENOMINATOR = 1001
 FINEST_DENOMINATOR = 100_000
@@ -28,7 +31,8 @@ def parse_rate(text: str) -> Fraction:
         ValueError: it is no rate; the text says why, in a sentence.
     """
     try:
-        rate = Fraction(text.strip())
+        # Fraction would work for hours on a long exponent.
+        rate = Fraction(text.strip() if WRITTEN.fullmatch(text.strip()) else "")
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"{text!r} is not a rate such as 24, 29.97 or 30000/1001") from None
     if not LOWEST_FPS <= rate <= HIGHEST_FPS:

@@ -15,6 +15,7 @@ from producer.addresses import Address
 from producer.decoding import DAMAGED, END_OF_FILE
 from producer.photo import PILLOW_ERRORS, opened
 from producer.picture_maker import PictureMaker
+from producer.probe import MAX_PIXELS
 from producer.timestamps import Timeline
 
 MILLISECOND = Fraction(1, 1000)
@@ -33,6 +34,8 @@ class AnimationSource:
             SourceError: it is damaged or too large.
         """
         with opened(address) as probe:
+            if probe.width * probe.height > MAX_PIXELS:
+                raise SourceError(f"cannot read {address.name}: its picture is too large")
             probe.load()
             self._count: int = getattr(probe, "n_frames", 1)
             form = (probe.format or "").lower()

@@ -122,7 +122,10 @@ class AudioFeed:
         self.start_ns = to_ns(container_start(self._container))
         """Where the container starts on the time line of the packets' own stamps."""
         self.templates: list[AudioStream] = [
-            stream for stream in self._container.streams.audio if stream.codec_context is not None
+            stream
+            for stream in self._container.streams.audio
+            # Without a rate there was no sound to tell it, as in broadcasts that only announce one.
+            if stream.codec_context is not None and stream.codec_context.sample_rate > 0
         ]
         """The audio streams, to make output streams of; empty where there are none."""
         wanted = {stream.index for stream in self.templates}

@@ -13,6 +13,8 @@ from typing import BinaryIO
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from producer.playlist import finished_text
+
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx")
 MOST_BOXES = 100_000
@@ -39,6 +41,8 @@ def states_more(path: Path) -> bool:
             return segment_end(head) > size
         if head[:4] == b"RIFF":
             return int.from_bytes(head[4:8], "little") + 8 > size
+        if finished_text(path) is not None:
+            return True
         return head[4:8] in BOXES and last_box_end(file, size) > size
 
 

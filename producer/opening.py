@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import av
 from av.container import InputContainer
 
@@ -9,13 +11,22 @@ from mien.contract.errors import SourceError
 from producer.addresses import Address
 from producer.explanations import NOT_MEDIA, explain
 from producer.localfile import check_file
-from producer.playlist import readable_formats
+from producer.playlist import finished_text, readable_formats
 
 Timeouts = tuple[float, float]
 """Seconds that opening may take, and seconds that one read may take."""
 
 GENERATE_PTS = 1
 """FFmpeg's AVFMT_FLAG_GENPTS, which PyAV always sets."""
+
+
+class TextFile(io.BytesIO):
+    """A file's content under its name, by which FFmpeg finds what stands beside it."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
 
 # PyAV keeps FFmpeg's own log silent by default; nothing here may change that.
 
@@ -33,8 +44,9 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
         allowed = readable_formats(address.path, address.name)
         options = options | {"format_whitelist": allowed}
     try:
+        content = finished_text(address.path) if address.kind == "file" else None
         container = av.open(
-            address.url,
+            address.url if content is None else TextFile(content, address.url),
             mode="r",
             format=address.format,
             container_options=options,

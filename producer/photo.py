@@ -21,7 +21,6 @@ from mien.contract.pictures import Colour, Picture, Pixels
 from producer.addresses import Address
 from producer.decoding import END_OF_FILE
 from producer.explanations import explain
-from producer.probe import MAX_PIXELS
 from producer.restarts import Restarts
 from producer.timestamps import LAST_RESORT_S, to_ns
 
@@ -41,6 +40,9 @@ ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 SRGB = Colour(primaries=1, transfer=13, matrix=0, full_range=True)
 
 Still = Literal["photo", "animation", "video"]
+
+MAX_PIXELS = 200_000_000
+"""A larger photo is refused: it would fill the memory. Telephones make such of this size."""
 
 # Pillow's own limit is lower and only warns at first; ours is one and the same for all pictures.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -103,6 +105,8 @@ def opened(address: Address) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if webp_canvas(address.path) > MAX_PIXELS:
+                raise Image.DecompressionBombError  # Pillow takes room for it before it looks
             with Image.open(address.path, formats=FORMATS) as image:
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -113,6 +117,19 @@ def opened(address: Address) -> Iterator[Image.Image]:
         system = isinstance(error, OSError) and error.errno is not None
         reason = explain(error) if system else "the picture is damaged"
         raise SourceError(f"cannot read {address.name}: {reason}") from error
+
+
+def webp_canvas(path: Path) -> int:
+    """Pixels of a moving WebP by its header; 0 for any other file.
+
+    Source: RFC 9649, section 2.7.
+    """
+    with path.open("rb") as file:
+        head = file.read(30)
+    if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X":
+        return 0
+    width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
+    return width * height
 
 
 def still_or_moving(address: Address) -> Still:

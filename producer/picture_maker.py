@@ -24,8 +24,7 @@ class PictureMaker:
 
     def __init__(self, sar: Fraction | None) -> None:
         """sar: width of a stored pixel over its height; None is square."""
-        square = sar is None or not Fraction(1, ODDEST_ASPECT) <= sar <= ODDEST_ASPECT
-        self._sar = Fraction(1) if square or sar is None else sar
+        self._sar = sar or Fraction(1)
         self._planes = PlaneMaker()
         self._size: Size | None = None
         self._rotation = 0
@@ -55,6 +54,8 @@ class PictureMaker:
 def square_pixels(size: Size, sar: Fraction) -> Size:
     """The size that shows stored pixels as squares: one side grows, none shrinks."""
     width, height = size
+    if not Fraction(1, ODDEST_ASPECT) <= sar <= ODDEST_ASPECT:
+        return size
     if sar > 1:
         return max(width, 2 * round(width * sar / 2)), height
     if sar < 1:

@@ -20,6 +20,9 @@ from producer.explanations import explain
 HLS, CONCAT = b"#EXTM3U", b"ffconcat version"
 """How the two kinds of playlist begin that FFmpeg finds by itself."""
 
+ENTRY, END = "#EXTINF", "#EXT-X-ENDLIST"
+"""What stands before each file of a HLS playlist, and what behind the last."""
+
 FOLLOWERS = frozenset(
     {"concat", "dash", "hls", "imf", "mlv", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
 )
@@ -58,6 +61,27 @@ def readable_formats(path: Path, name: str) -> str:
     return ",".join(sorted(formats))
 
 
+def finished_text(path: Path) -> bytes | None:
+    """A local HLS playlist with its end marked; None where it is marked, or is no such playlist.
+
+    Without the mark FFmpeg waits for more, which nobody writes: a recorder that was killed leaves
+    such a playlist.
+    """
+    with path.open("rb") as file:
+        if not file.read(len(HLS)).startswith(HLS):
+            return None
+        data = HLS + file.read(MOST_BYTES)
+    return None if has_end(os.fsdecode(data)) else data + f"\n{END}\n".encode()
+
+
+def has_end(text: str) -> bool:
+    """Whether a playlist says that nothing follows; one that names only playlists need not."""
+    lines = re.split(r"[\r\n]", text)
+    return any(line.startswith(END) for line in lines) or not any(
+        line.startswith(ENTRY) for line in lines
+    )
+
+
 def is_playlist(path: Path) -> bool:
     """Whether a file's content is a playlist; what cannot be read is none."""
     try:
@@ -78,7 +102,10 @@ def complaint(playlist: Path) -> str:
         if depth > DEEPEST:
             return "it is a playlist that names too many others, one in the other"
         try:
-            names = named_in(read_text(path))
+            text = read_text(path)
+            if depth > 1 and text.startswith(HLS.decode()) and not has_end(text):
+                return f"it is a playlist that names one without an end ({path.name!r})"
+            names = named_in(text)
             check_names(names, path.parent, root)
         except ValueError as error:
             return f"it is a playlist that {error}"

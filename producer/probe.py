@@ -10,8 +10,9 @@ from av.video.stream import VideoStream
 
 from producer.timestamps import to_ns
 
-MAX_PIXELS = 200_000_000
-"""A larger picture is refused: it would fill the memory."""
+MAX_PIXELS = 8192 * 8192
+"""A larger picture of a video is refused: decoder and encoder hold dozens, which would fill the
+memory. 8K is half of it."""
 
 AV_TIME_BASE = Fraction(1, 1_000_000)
 """FFmpeg's own tick, for a stream that states none."""

@@ -14,6 +14,10 @@ SECOND_NS = 1_000_000_000
 JUMP_S = Fraction(1)
 """A step back of more than this is a new beginning, a smaller one is disorder."""
 
+LONGEST_S = Fraction(3600)
+"""No frame is shown for longer: a stamp further ahead is damaged, and a new beginning. Repeated at
+a constant rate, the frame before it would fill days."""
+
 LAST_RESORT_S = Fraction(1, 25)
 """How long a frame is shown where nothing at all says it."""
 
@@ -26,13 +30,13 @@ def to_ns(seconds: Fraction) -> int:
 class Timeline:
     """Gives each frame, in display order, its time from the first frame; times strictly increase.
 
-    * A gap is the source's own and is kept.
+    * A gap is the source's own and is kept, up to an hour.
     * A missing stamp is the time before plus one interval.
     * A stamp that repeats or goes back a little is placed one tick after the time before (one
       nanosecond where a tick is shorter), so that an encoder gets distinct times.
-    * A stamp that wraps goes on where it was. One that otherwise goes back by more than a second
-      is a new beginning: it follows the time before by one interval, and later ones keep their
-      distance to it. `restarts` tells the sound of it.
+    * A stamp that wraps goes on where it was. One that otherwise goes back by more than a second,
+      or ahead by more than an hour, is a new beginning: it follows the time before by one
+      interval, and later ones keep their distance to it. `restarts` tells the sound of it.
     """
 
     def __init__(
@@ -84,11 +88,11 @@ class Timeline:
             # Forward, it is FFmpeg that took a new beginning for a wrap.
             self._origin += self._wrap if back < 0 else -self._wrap
             back = last - (stamp - self._origin)
-        if back > JUMP_S:
+        if back > JUMP_S or -back > LONGEST_S:
             self._origin = stamp - expected
             self.restarts.add(Restart(stamp, self._first_origin - self._origin))
         return max(stamp - self._origin, last + max(self._time_base, Fraction(1, SECOND_NS)))
 
     def _interval(self) -> Fraction:
         """How long the last frame is shown, from the best word on it."""
-        return self._duration or self._stated or self._step or LAST_RESORT_S
+        return min(self._duration or self._stated or self._step or LAST_RESORT_S, LONGEST_S)

@@ -18,7 +18,7 @@ from producer.decoding import DAMAGED, END_OF_FILE, Decoder
 from producer.deinterlace import deinterlaced
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import PictureMaker, square_pixels
-from producer.timestamps import Timeline, to_ns
+from producer.timestamps import LONGEST_S, Timeline, to_ns
 
 
 class VideoSource:
@@ -102,7 +102,7 @@ class VideoSource:
             time_base=stream.time_base or probe.AV_TIME_BASE,
             duration_ns=None if live else probe.duration_ns(self._container, stream),
             frame_count=None if live else stream.frames or None,
-            first_pts_ns=0 if live else max(0, offset),
+            first_pts_ns=0 if live or offset > to_ns(LONGEST_S) else max(0, offset),
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
             rotation=0 if self._maker.turn is None else self._maker.turn.rotation,

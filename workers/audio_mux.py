@@ -14,6 +14,11 @@ from workers.containers import Container
 
 _NS = 1_000_000_000
 _HEARD_NS = 15_000_000
+_HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
+"""Containers in which such a header stands apart from the sound."""
+_HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
+"""The least that it has, by codec."""
+_LONGEST_GAP_TICKS = 2**31 - 1
 _KEPT_METADATA = ("language", "title", "handler_name")
 
 
@@ -46,7 +51,8 @@ class _Track:
     ) -> None:
         codec = source.codec_context.codec.canonical_name
         self._transcoder: AudioTranscoder | None = None
-        if codec in container.audio and (container.stamped or not _is_late(source, start_ns)):
+        whole = container.stamped or not _is_late(source, start_ns)
+        if codec in container.audio and whole and not _lacks_header(source):
             self._stream = output.add_stream_from_template(source)
             self.summary = f"{codec} copied"
         else:
@@ -56,6 +62,7 @@ class _Track:
             )
             self._stream = self._transcoder.stream
             self.summary = f"{codec} transcoded to {self._transcoder.codec}"
+        self._last_dts: int | None = None
         self._stream.disposition = source.disposition
         for key in _KEPT_METADATA:
             if key in source.metadata:
@@ -68,6 +75,27 @@ class _Track:
         elif packet.dts is not None and packet.size:
             packet.stream = self._stream
             yield packet
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing came of it: some containers then have no such stream."""
+        return self._last_dts is None
+
+    def follows(self, packet: Packet[AudioStream]) -> bool:
+        """Count a packet that is to be muxed as the last one.
+
+        False where it does not come after the one before in the output's ticks, or so long after it
+        that no container takes it, as in damaged sources.
+        """
+        if packet.dts is None:
+            return True
+        dts = round(packet.dts * packet.time_base / (self._stream.time_base or packet.time_base))
+        if self._last_dts is not None and not 0 < dts - self._last_dts <= _LONGEST_GAP_TICKS:
+            return False
+        if packet.pts is not None:
+            packet.pts = max(packet.pts, packet.dts)
+        self._last_dts = dts
+        return True
 
     def flush(self) -> Iterator[Packet[AudioStream]]:
         """What the transcoder still holds."""
@@ -97,17 +125,21 @@ class AudioMux:
         """One a stream: 'aac copied', 'pcm_s16le transcoded to aac'."""
         return [track.summary for track in self._tracks]
 
+    @property
+    def heard(self) -> int:
+        """How many of the streams got any sound."""
+        return sum(not track.is_silent for track in self._tracks)
+
     def until(self, time_ns: int | None) -> Iterator[Packet[AudioStream]]:
         """The packets before `time_ns`; with None all that are left, and what encoders hold."""
         if self._audio is None or not self._tracks:
             return
         for position, packet in self._audio.take(time_ns):
-            for ready in self._tracks[position].packets(packet):
-                yield self._shifted(ready)
+            track = self._tracks[position]
+            yield from filter(track.follows, map(self._shifted, track.packets(packet)))
         if time_ns is None:
             for track in self._tracks:
-                for ready in track.flush():
-                    yield self._shifted(ready)
+                yield from filter(track.follows, map(self._shifted, track.flush()))
 
     def _shifted(self, packet: Packet[AudioStream]) -> Packet[AudioStream]:
         ticks = round(self._start_ns / (packet.time_base * _NS))
@@ -116,6 +148,13 @@ class AudioMux:
         if packet.dts is not None:
             packet.dts -= ticks
         return packet
+
+
+def _lacks_header(stream: AudioStream) -> bool:
+    """Whether sound cannot be copied since what every container needs to know of it is missing."""
+    context = stream.codec_context
+    least = _HEADER_BYTES.get(context.codec.canonical_name, 0)
+    return len(context.extradata or b"") < least and stream.container.format.name in _HEADED
 
 
 def _is_late(stream: AudioStream, start_ns: int) -> bool:

@@ -19,6 +19,8 @@ _BIT_RATES = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000, "mp2": 128
 _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
+_LONGEST_SILENCE_S = 3600
+"""A sound that begins later is damaged, and days of silence would be of no use."""
 _NS = 1_000_000_000
 
 
@@ -86,8 +88,8 @@ class AudioTranscoder:
         if begin_ns is None or first.pts is None or first.time_base is None:
             return
         rate = first.sample_rate
-        begin = round(Fraction(begin_ns, _NS) * rate)
         end = round(first.pts * first.time_base * rate)
+        begin = max(round(Fraction(begin_ns, _NS) * rate), end - _LONGEST_SILENCE_S * rate)
         for start in range(begin, end, rate):
             silence = av.AudioFrame(first.format.name, first.layout.name, min(rate, end - start))
             for plane in silence.planes:

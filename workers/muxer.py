@@ -117,4 +117,5 @@ class Muxer:
                 annotate(frame.picture, faces, blur=self._blur)
         with self._clock.time("encode"):
             for showing in frame.showings:
+                self._feed.first()  # raises when the run is stopped: one frame may fill an hour
                 self._sink.write(frame.picture, showing.pts_ns, showing.duration_ns)

@@ -131,7 +131,7 @@ class VideoSink:
             self._frames + repeats,
             self._end_ns - self._begin_ns + (self._first_ns if repeats else 0),
             self._longest_ns,
-            len(self._audio.summaries),
+            self._audio.heard,
         )
         verify_video(self._file.partial, path, expected)
 

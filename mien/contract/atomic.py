@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mien.contract.errors import OutputError, UsageError
+from mien.contract.partial import PartialFile
 
 _REASONS = {
     errno.ENOSPC: "no space left on the device",
@@ -21,15 +21,13 @@ _REASONS = {
     errno.EIO: "the device reports an input or output error",
 }
 
-_LONGEST_STEM_BYTES = 180
-"""File names end at 255 bytes; the rest is for the pid, the token and the extension."""
-
 
 class AtomicFile:
     """One file that is written beside its target and then renamed.
 
     Used for everything that a run leaves behind. It must not decide what is written, nor check it:
-    that is for its user, before `commit`. A killed process leaves at most the hidden partial file.
+    that is for its user, before `commit`. A killed process leaves at most the hidden partial file,
+    which the next one that writes the same target removes.
 
     Raises:
         UsageError: The folder is missing, or the target is there and may not be overwritten.
@@ -42,10 +40,10 @@ class AtomicFile:
         self._target = path.resolve()
         self._overwrite = overwrite
         self._open = True
-        self.partial = _partial_name(self._target)
-        """Where to write until `commit`: hidden, in the target's folder, with its extension."""
         with writing(path):
-            self.partial.touch(exist_ok=False)
+            self._partial = PartialFile(self._target)
+        self.partial = self._partial.path
+        """Where to write until `commit`: hidden, in the target's folder, with its extension."""
 
     def commit(self) -> None:
         """Give the file its final name; it is on the disk before it has it.
@@ -73,6 +71,7 @@ class AtomicFile:
         if self._open:
             self._open = False
             self.partial.unlink(missing_ok=True)
+            self._partial.release()
 
 
 def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
@@ -112,12 +111,6 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} is not a regular file")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} is there already; give --overwrite to replace it")
-
-
-def _partial_name(target: Path) -> Path:
-    stem = target.stem.encode()[:_LONGEST_STEM_BYTES].decode(errors="ignore")
-    token = secrets.token_hex(3)  # one process may write the same name twice
-    return target.with_name(f".{stem}.{os.getpid()}-{token}.partial{target.suffix}")
 
 
 def _move_without_replacing(source: Path, target: Path) -> None:

@@ -127,6 +127,23 @@ def test_a_playlist_in_a_playlist_is_checked_as_well(folder: Path, name: str) ->
     assert words.endswith(OUTSIDE)
 
 
+def test_a_playlist_without_its_end_is_read_to_where_it_was_cut(folder: Path) -> None:
+    text = hls("one.ts", "below/two.ts").removesuffix("#EXT-X-ENDLIST\n")
+    path = write(folder / "list.m3u8", text)
+    source, sound = open_source(str(path)), AudioFeed(str(path))
+    assert len(list(source.frames())) == 20
+    assert list(sound.take(None)) == []
+    assert source.reason == "damaged"
+    source.close()
+    sound.close()
+
+
+def test_a_playlist_in_a_playlist_needs_its_end(folder: Path) -> None:
+    write(folder / "below/part.m3u8", hls("two.ts").removesuffix("#EXT-X-ENDLIST\n"))
+    text = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nbelow/part.m3u8\n"
+    assert "without an end" in refusal(write(folder / "main.m3u8", text))
+
+
 def test_playlists_that_name_each_other_come_to_an_end(folder: Path) -> None:
     write(folder / "a.m3u8", hls("b.m3u8"))
     refusal(write(folder / "b.m3u8", hls("a.m3u8")))

@@ -3,9 +3,11 @@
 import os
 import socket
 import traceback
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mien.contract.errors import SourceError
 from producer.addresses import local_path, parse, without_password
@@ -164,6 +166,22 @@ def test_a_video_that_is_too_large_is_refused(tmp_path: Path) -> None:
         data = data.replace(old, new)
     path.write_bytes(data)
     assert refusal(str(path)).endswith("its picture is too large")
+
+
+def test_a_photo_may_be_larger_than_a_video(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("1", (10_000, 7_000)).save(path)
+    source = open_source(str(path))
+    assert (source.info.width, source.info.height) == (10_000, 7_000)
+    source.close()
+
+
+def test_an_absurd_shape_of_pixels_does_not_make_a_picture_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    make_clip(path, frames=1, size=(1000, 600), sar=Fraction(200), codec="mpeg4")
+    source = open_source(str(path))
+    assert (source.info.width, source.info.height) == (1000, 600)
+    source.close()
 
 
 SECRETS = "hunter2"

@@ -1,0 +1,54 @@
+"""Runs the stages of one stream, and whoever analyses for it in this process, to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mien.contract.errors import Interrupted
+from mien.interrupts import Interrupts
+from mien.stages import StageGroup
+from mien.stream import Stream
+from mien.transport.ports import Transport
+
+TICK_S = 0.1
+"""How often progress is told."""
+
+
+def drive(
+    stream: Stream,
+    transport: Transport,
+    analyzers: Sequence[Callable[[], None]],
+    interrupts: Interrupts,
+    on_tick: Callable[[], None],
+) -> bool:
+    """Run all stages to the end of the stream; whatever happens, none runs on after this.
+
+    But for one: False where the source does not answer and the user asked twice. Analyzers work
+    until the transport is closed, so it is closed for them; without any it stays open. `on_tick`
+    is called all the time; what it raises ends the stream.
+    """
+
+    def stop() -> None:
+        stream.stop()
+        if analyzers:
+            transport.close()
+
+    group = StageGroup(stop)
+    group.start("producer", stream.produce)
+    muxer = group.start("muxer", stream.mux)
+    for number, analyzer in enumerate(analyzers):
+        group.start(f"analyzer {number}", analyzer)
+    try:
+        while muxer.is_alive():
+            muxer.join(TICK_S)
+            stream.progress.stopping = interrupts.count > 0
+            on_tick()
+            if interrupts.count == 1 and stream.info.kind == "live":
+                stream.end_early()
+            elif interrupts.count:
+                group.fail(Interrupted("interrupted; nothing was written"))
+    except BaseException as error:  # noqa: BLE001 - raised again by join, once all have ended
+        group.fail(error)
+    if analyzers:
+        transport.close()
+    return group.join(give_up=lambda: interrupts.count > 1 and stream.is_remote)

@@ -1,0 +1,54 @@
+"""What is looked at before a request is carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mien.contract.atomic import check_target
+from mien.contract.errors import UsageError
+from mien.contract.requests import RunRequest
+from model.checkpoint import read_info
+from producer.addresses import local_path
+from workers.results import check_results
+
+
+def check_request(request: RunRequest) -> None:
+    """Refuse what cannot end well before anything is opened.
+
+    Raises:
+        UsageError: an output is the input, is asked for twice, exists and must not be replaced, or
+            cannot be written as its name says.
+    """
+    check_results(request.results, overwrite=request.overwrite)
+    targets = [request.results, request.report, request.output.path if request.output else None]
+    source, seen = local_path(request.source), set[Path]()
+    for target in filter(None, targets):
+        check_target(target, request.overwrite)
+        if source is not None and _are_one(target, source):
+            raise UsageError(f"{target} is the input itself; give the output another name")
+        if target.resolve() in seen:
+            raise UsageError(f"{target} is asked for twice; give every output a name of its own")
+        seen.add(target.resolve())
+
+
+def describe_weights(name: str) -> dict[str, object]:
+    """Architecture, tensor hash, recipe and commit of weights, without loading them.
+
+    Raises:
+        WeightsError: they are missing or damaged.
+    """
+    weights = read_info(name)
+    return {
+        "architecture": weights.architecture,
+        "sha256": weights.tensor_sha256,
+        "recipe": weights.recipe,
+        "commit": weights.commit,
+    }
+
+
+def _are_one(target: Path, source: Path) -> bool:
+    """Whether both are the same file; not so where one is missing or cannot be looked at."""
+    try:
+        return target.samefile(source)
+    except OSError:
+        return False
