@@ -151,10 +151,10 @@ class Stream:
         self._ledger.check(end.frame_count, end.corrupt)
         provenance = Provenance(self._request, self.info, self._weights, numerics)
         output = None
-        self._port.confirm()
         if self._sink is not None:
             with self._clock.time("finish"):
-                output = self._sink.finish()
+                output = self._sink.finish(self._port.confirm)
+        self._port.confirm()
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin
         outcome = Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.sink import OutputSummary
+from workers.sink import OutputSummary, agreed
 from workers.write_errors import writing
 
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"}
@@ -63,11 +64,12 @@ class PhotoSink:
             raise
         self._written = True
 
-    def finish(self) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
         try:
             if not self._written:
                 raise OutputError(f"{self._path} would hold no picture")
             self._read_back()
+            confirm()
             self._file.commit()
         finally:
             self.abort()

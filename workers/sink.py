@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,10 @@ class OutputSummary:
     """What a user might not expect, a sentence each."""
 
 
+def agreed() -> None:
+    """Nobody has to be asked before a file gets its final name."""
+
+
 class Sink(Protocol):
     """Where the pictures of one stream go, in order."""
 
@@ -44,8 +49,10 @@ class Sink(Protocol):
             OutputError: It cannot be written; nothing is left behind.
         """
 
-    def finish(self) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
         """Flush, close, read back and give the final name.
+
+        `confirm` is asked right before the last; what it raises keeps the name free.
 
         Raises:
             OutputError: It cannot be written or does not read back; nothing is left behind.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import av
 from av.audio.stream import AudioStream
@@ -17,7 +17,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.audio_mux import AudioMux, AudioPackets
 from workers.containers import container_of
-from workers.sink import OutputSummary
+from workers.sink import OutputSummary, agreed
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
@@ -62,9 +62,10 @@ class VideoSink:
         self._end_ns = pts_ns + duration_ns
         self._longest_ns = max(self._longest_ns, duration_ns)
 
-    def finish(self) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
         try:
             self._end()
+            confirm()
             self._file.commit()
         finally:
             self.abort()

@@ -8,13 +8,15 @@ from pathlib import Path
 import av
 import pytest
 
+from mien.contract.analyses import AnalysisSettings
 from mien.contract.errors import OutputError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.contract.stage import StageClock
 from mien.stages import StageGroup
-from mien.stream import Outcome, Stream
+from mien.stream import STREAM, Outcome, Stream
 from mien.transport.memory import MemoryTransport
+from mien.transport.ports import Superseded
 from producer.source import open_source
 from tests.builders import Sound, make_clip, read_number
 from tests.pipelines import OneFace
@@ -198,3 +200,28 @@ def test_the_report_tells_settings_hashes_and_seconds(tmp_path: Path) -> None:
     assert {"decode", "encode", "annotate", "wall"} <= set(report["seconds"])
     assert report["tracks"][0]["shown_s"] == {"happy": 0.4}
     assert str(tmp_path) not in json.dumps(report["source"])
+
+
+def test_an_attempt_that_another_has_taken_over_puts_nothing_in_place(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=10)
+    request = request_for(clip, tmp_path / "out.mp4")
+    transport, clock, eyes = MemoryTransport(), StageClock(), OneFace()
+    source = open_source(request.source)
+    stream = Stream(request, source, transport, weights=WEIGHTS, clock=clock)
+    before = sorted(tmp_path.iterdir())
+    analyzer = Analyzer(transport.work(), lambda _: eyes, batch=request.batch, clock=clock)
+    group = StageGroup(transport.close)
+    group.start("analyzer", analyzer.run)
+    group.start("producer", stream.produce)
+    try:
+        stream.mux()
+        transport.stream(STREAM, AnalysisSettings("mtcnn", 24.0, 0.9, "single", "0" * 64))
+        with pytest.raises(Superseded):
+            stream.finish({})
+    finally:
+        transport.close()
+        group.join()
+        stream.abort()
+        source.close()
+    assert sorted(tmp_path.iterdir()) == [clip]
+    assert len(before) > 1, "nothing was being written"
