@@ -125,7 +125,12 @@ class FaceHistory:
 
 
 def drawn_at(
-    before: FaceSnapshot, after: FaceSnapshot | None, time_ns: int, *, cautious: bool = False
+    before: FaceSnapshot,
+    after: FaceSnapshot | None,
+    time_ns: int,
+    *,
+    cautious: bool = False,
+    cut_ns: int = 0,
 ) -> list[DrawnFace]:
     """The faces that a frame shows, at the time of an analysed frame or between two of them.
 
@@ -133,30 +138,37 @@ def drawn_at(
     (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
     there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
     covers whatever may be one, all the way and a little before it was found, and wherever one
-    that was missed may be.
+    that was missed may be. Nothing is left over from before `cut_ns`, when the last cut was.
     """
     now = before.faces(cautious=cautious)
     later = {} if after is None else after.faces(cautious=cautious)
     way_ns = max(after.time_ns - before.time_ns, 1) if after is not None else 1
     share = (time_ns - before.time_ns) / way_ns if after is not None else 0.0
+    short = after is not None and way_ns <= FLASH_S * 1e9
+    if cautious:
+        new = [_draw(face, face.box) for track, face in later.items() if track not in now]
+        return [_hide(face, later.get(track), share) for track, face in now.items()] + new
     drawn = []
     for track, face in now.items():
-        box, then = _area(face, cautious=cautious), later.get(track)
-        if then is not None:
-            box = box + share * (_area(then, cautious=cautious) - box)
-        flash = after is not None and face.age == 1 and way_ns <= FLASH_S * 1e9
-        if then is not None or cautious or (share < 0.5 and not flash):
-            drawn.append(_draw(face, box))
-    if cautious:
-        new = [face for track, face in later.items() if track not in now]
-        drawn += [_draw(face, face.box) for face in new]
+        then = later.get(track)
+        if face.seen_ns < cut_ns:
+            if then is not None and then.seen_ns >= cut_ns:
+                drawn.append(_draw(then, then.place))
+        elif then is not None:
+            drawn.append(_draw(face, face.place + share * (then.place - face.place)))
+        elif share < 0.5 and not (short and face.age == 1):
+            drawn.append(_draw(face, face.place))
     return drawn
 
 
-def _area(face: TrackedFace, *, cautious: bool) -> Floats:
-    """Where a face is drawn; what is hidden is rather too large than too small."""
-    if not cautious:
-        return face.place
+def _hide(face: TrackedFace, then: TrackedFace | None, share: float) -> DrawnFace:
+    """What is hidden is rather too large than too small."""
+    box = _reach(face)
+    return _draw(face, box if then is None else box + share * (_reach(then) - box))
+
+
+def _reach(face: TrackedFace) -> Floats:
+    """From where a face was found to where it should be by now."""
     low, high = np.minimum(face.box, face.place), np.maximum(face.box, face.place)
     return np.concatenate([low[:2], high[2:]])
 

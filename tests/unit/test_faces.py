@@ -74,6 +74,23 @@ def test_where_faces_are_hidden_a_missed_one_is_covered_wherever_it_may_be() -> 
     assert face.box[2] >= 388
 
 
+def test_no_box_is_left_over_from_the_shot_before_a_cut() -> None:
+    still, cut_ns = [100.0, 50.0, 200.0, 150.0], STEP_NS * 5 // 4
+    _, last, gone, still_gone = snapshots(
+        analysis(still), analysis(still), analysis(), analysis([400, 100, 500, 200])
+    )
+    assert len(drawn_at(last, gone, STEP_NS * 6 // 5)) == 1
+    assert drawn_at(last, gone, cut_ns, cut_ns=cut_ns) == []
+    assert drawn_at(gone, still_gone, gone.time_ns, cut_ns=cut_ns) == []
+    assert len(drawn_at(last, gone, cut_ns, cautious=True, cut_ns=cut_ns)) == 1, "safe is safe"
+
+
+def test_what_only_looked_like_a_cut_makes_no_face_blink() -> None:
+    before, after = snapshots(analysis([100, 50, 200, 150]), analysis([140, 50, 240, 150]))
+    (face,) = drawn_at(before, after, STEP_NS // 2, cut_ns=STEP_NS // 2)
+    assert np.array_equal(face.box, after.found[0].place)
+
+
 def test_results_have_the_detectors_own_boxes() -> None:
     shots = snapshots(analysis([100, 50, 200, 150]), analysis([103, 50, 203, 152]))
     assert shots[1].found[0].box.tolist() == [103, 50, 203, 152]
