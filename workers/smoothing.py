@@ -9,8 +9,8 @@ import numpy as np
 
 from mien.contract.analyses import Floats
 
-LEAD = 0.15
-"""How much likelier another expression must be before the label changes."""
+LEAD = 1.3
+"""How many times likelier another expression must be before the label changes."""
 READABLE_STEP = 0.05
 """The number on a label stays until it is so far off: one that counts cannot be read."""
 
@@ -57,7 +57,7 @@ class Smoother:
         keep = math.exp(-(time_ns - memory.seen_ns) / 1e9 / self._time_s)
         mixed = (keep * memory.probabilities + (1 - keep) * probabilities).astype(np.float32)
         best = int(mixed.argmax())
-        changes = mixed[best] > mixed[memory.shown] + LEAD
+        changes = mixed[best] > mixed[memory.shown] * LEAD
         if changes:
             memory.shown = best
         likely = float(mixed[memory.shown])

@@ -46,6 +46,14 @@ def test_two_expressions_in_the_balance_do_not_flicker() -> None:
     assert sum(a != b for a, b in pairwise(shown)) <= 1
 
 
+def test_where_nothing_is_likely_the_label_still_follows_what_is_likeliest() -> None:
+    smoother = Smoother(0.5)
+    flat = np.array([0.12, 0.12, 0.12, 0.28, 0.12, 0.12, 0.12], np.float32)
+    smoother.update(1, sure_of(SAD, 0.4), 0)
+    shown = [smoother.update(1, flat, i * STEP_NS).shown for i in range(1, 30)]
+    assert shown[-1] == HAPPY
+
+
 def test_the_number_on_a_label_follows_in_steps_that_can_be_read() -> None:
     smoother = Smoother(0.5)
     steps = [smoother.update(1, sure_of(HAPPY, 0.9 - i / 100), i * STEP_NS) for i in range(40)]
