@@ -49,7 +49,8 @@ class FaceSnapshot:
     held: tuple[TrackedFace, ...]
     """Faces that were there a moment ago, and most likely still are: drawn all the same."""
     doubtful: tuple[TrackedFace, ...]
-    """Faces that were there a moment ago, and may have left: they matter where faces are hidden."""
+    """Faces that the tracker still waits for, and that may have left: they matter where faces are
+    hidden, since most come back from a turn of the head."""
 
     def faces(self, *, cautious: bool) -> dict[int, TrackedFace]:
         """What is to be drawn, by track; `cautious` adds the doubtful ones."""
@@ -95,14 +96,14 @@ class FaceHistory:
         """Faces that the detector did not find this time: held ones, and doubtful ones."""
         held, doubtful = [], []
         for face in self._last:
-            if face.track in found:
+            if face.track in found or face.track not in self._tracker.known:
                 continue
             recent = time_ns - face.seen_ns <= COAST_S * 1e9
             place = self._inside(self._boxes.expect(face.track, time_ns))
             missed = replace(face, place=place)
             if recent and face.age > 1 and not self._at_edge(place):
                 held.append(missed)
-            elif recent or face.seen_ns == self._before_ns:
+            elif recent or face.seen_ns == self._before_ns or (face.age > 1 and _has_area(place)):
                 doubtful.append(missed)
         self._before_ns = time_ns
         return held, doubtful
@@ -138,7 +139,8 @@ def drawn_at(
     (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
     there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
     covers whatever may be one, all the way and a little before it was found, and wherever one
-    that was missed may be. Nothing is left over from before `cut_ns`, when the last cut was.
+    that was missed may be. Nothing is left over from before `cut_ns`, when the last cut was; where
+    faces are hidden, for no longer than COAST_S.
     """
     now = before.faces(cautious=cautious)
     later = {} if after is None else after.faces(cautious=cautious)
@@ -147,7 +149,8 @@ def drawn_at(
     short = after is not None and way_ns <= FLASH_S * 1e9
     if cautious:
         new = [_draw(face, face.box) for track, face in later.items() if track not in now]
-        return [_hide(face, later.get(track), share) for track, face in now.items()] + new
+        known = {t: face for t, face in now.items() if not _is_past(face, time_ns, cut_ns)}
+        return [_hide(face, later.get(track), share) for track, face in known.items()] + new
     drawn = []
     for track, face in now.items():
         then = later.get(track)
@@ -161,10 +164,20 @@ def drawn_at(
     return drawn
 
 
+def _is_past(face: TrackedFace, time_ns: int, cut_ns: int) -> bool:
+    """Whether a face belongs to the shot before; what looked like a cut may have been none."""
+    return face.seen_ns < cut_ns and time_ns - face.seen_ns > COAST_S * 1e9
+
+
 def _hide(face: TrackedFace, then: TrackedFace | None, share: float) -> DrawnFace:
     """What is hidden is rather too large than too small."""
     box = _reach(face)
     return _draw(face, box if then is None else box + share * (_reach(then) - box))
+
+
+def _has_area(place: Floats) -> bool:
+    """False for what lies wholly outside of the picture and was clipped to it."""
+    return bool((place[:2] < place[2:]).all())
 
 
 def _reach(face: TrackedFace) -> Floats:

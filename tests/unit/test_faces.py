@@ -91,6 +91,38 @@ def test_what_only_looked_like_a_cut_makes_no_face_blink() -> None:
     assert np.array_equal(face.box, after.found[0].place)
 
 
+def test_where_faces_are_hidden_one_that_turns_away_for_a_moment_stays_covered() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    away = [analysis()] * 8
+    shots = snapshots(analysis(still), analysis(still), *away, analysis(still))
+    assert shots[-1].found[0].track == shots[0].found[0].track
+    for shot in shots:
+        (face,) = drawn_at(shot, None, shot.time_ns, cautious=True)
+        assert face.box[0] <= 100
+        assert face.box[2] >= 200
+    assert drawn_at(shots[6], None, shots[6].time_ns) == []
+
+
+def test_where_faces_are_hidden_a_flash_is_not_covered_for_long() -> None:
+    *_, last = snapshots(analysis([100, 50, 200, 150]), *[analysis()] * 6)
+    assert drawn_at(last, None, last.time_ns, cautious=True) == []
+
+
+def test_where_faces_are_hidden_one_that_walked_out_of_the_picture_is_let_go() -> None:
+    rows = [[300.0 + 60 * i, 50, 360 + 60 * i, 110] for i in range(5)]
+    shots = snapshots(*(analysis(row) for row in rows), *[analysis()] * 6)
+    assert len(drawn_at(shots[5], None, shots[5].time_ns, cautious=True)) == 1
+    assert drawn_at(shots[-1], None, shots[-1].time_ns, cautious=True) == []
+
+
+def test_hidden_faces_do_not_follow_into_the_next_shot_for_long() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    shots = snapshots(analysis(still), analysis(still), *[analysis()] * 6)
+    last = shots[-1]
+    assert len(drawn_at(last, None, last.time_ns, cautious=True)) == 1
+    assert drawn_at(last, None, last.time_ns, cautious=True, cut_ns=2 * STEP_NS) == []
+
+
 def test_results_have_the_detectors_own_boxes() -> None:
     shots = snapshots(analysis([100, 50, 200, 150]), analysis([103, 50, 203, 152]))
     assert shots[1].found[0].box.tolist() == [103, 50, 203, 152]
