@@ -15,6 +15,8 @@ MOVING_HZ = 5.0
 """What a speed of one face width a second adds to it: boxes lag by 3 % of a face at most."""
 SPEED_HZ = 1.0
 """Cut-off of the speed itself."""
+FAR_S = 0.3
+"""Nobody knows where a face moves for longer than this."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class BoxSmoother:
     def expect(self, track: int, time_ns: int) -> Floats:
         """Where a track's box most likely is by now, if its face moved on as it did."""
         motion = self._tracks[track]
-        passed_s = np.float32((time_ns - motion.seen_ns) / 1e9)
+        passed_s = np.float32(min((time_ns - motion.seen_ns) / 1e9, FAR_S))
         values = motion.values.copy()
         values[:2] += motion.speeds[:2] * passed_s
         return _box(values)

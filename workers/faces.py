@@ -68,7 +68,6 @@ class FaceHistory:
         self._boxes = BoxSmoother()
         self._ages: dict[int, int] = {}
         self._last: list[TrackedFace] = []
-        self._before_ns = 0
 
     def add(self, index: int, time_ns: int, analysis: FrameAnalysis) -> FaceSnapshot:
         """The snapshot of an analysed frame; frames must come in order."""
@@ -103,9 +102,8 @@ class FaceHistory:
             missed = replace(face, place=place)
             if recent and face.age > 1 and not self._at_edge(place):
                 held.append(missed)
-            elif recent or face.seen_ns == self._before_ns or (face.age > 1 and _has_area(place)):
+            elif recent or _has_area(place):
                 doubtful.append(missed)
-        self._before_ns = time_ns
         return held, doubtful
 
     def _forget(self) -> None:
