@@ -34,13 +34,12 @@ class Pen:
         return math.ceil(self.line_px / 2 + self.edge_px + 0.5)
 
 
-def pen_for(colour: Rgb, box: Box, canvas: Canvas) -> Pen:
-    """A pen that suits the resolution and the size of the face."""
+def pen_for(colour: Rgb, face_px: float, canvas: Canvas) -> Pen:
+    """A pen that suits the resolution and the size of the face, told by its shorter side."""
     short = min(canvas.width, canvas.height)
-    face = min(box[2] - box[0], box[3] - box[1])
-    line = min(1 + short / 340, max(1.25, face / 14))
+    line = min(1 + short / 340, max(1.25, face_px / 14))
     line = round(line * 4) / 4
-    radius = int(min(face * 0.12, line * 6))
+    radius = int(min(face_px * 0.12, line * 6))
     return Pen(colour, line, max(0.75, round(line) / 4), radius)
 
 

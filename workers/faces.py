@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mien.contract.analyses import Floats, FrameAnalysis
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import DrawnFace
+from workers.box_smoothing import BoxSmoother
 from workers.smoothing import Smoother, Steady
 from workers.tracking import Tracker
 
 COAST_S = 0.25
-"""How long a face that was missed by the detector is still drawn where it was."""
+"""How long a face that was missed by the detector is still drawn, where it should be by now."""
 
 FLASH_S = 0.3
 """A face that is not found again within so short a time was none, and is not drawn."""
@@ -25,7 +26,9 @@ class TrackedFace:
 
     track: int
     box: Floats
-    """float32 (4,): x1, y1, x2, y2 in source pixels, in steps of .1."""
+    """float32 (4,): x1, y1, x2, y2 in source pixels, in steps of .1: where it was found."""
+    place: Floats
+    """float32 (4,): where to draw it, which is steadier, and moves on while it is missed."""
     confidence: float | None
     probabilities: Floats
     """float32 (7,): this frame's own."""
@@ -46,7 +49,8 @@ class FaceSnapshot:
     held: tuple[TrackedFace, ...]
     """Faces that were there a moment ago, and most likely still are: drawn all the same."""
     doubtful: tuple[TrackedFace, ...]
-    """Faces that were there a moment ago, and may have left: they matter where faces are hidden."""
+    """Faces that the tracker still waits for, and that may have left: they matter where faces are
+    hidden, since most come back from a turn of the head."""
 
     def faces(self, *, cautious: bool) -> dict[int, TrackedFace]:
         """What is to be drawn, by track; `cautious` adds the doubtful ones."""
@@ -61,9 +65,9 @@ class FaceHistory:
         self._geometry = geometry
         self._tracker = Tracker()
         self._smoother = Smoother(smoothing_s)
+        self._boxes = BoxSmoother()
         self._ages: dict[int, int] = {}
         self._last: list[TrackedFace] = []
-        self._before_ns = 0
 
     def add(self, index: int, time_ns: int, analysis: FrameAnalysis) -> FaceSnapshot:
         """The snapshot of an analysed frame; frames must come in order."""
@@ -76,13 +80,13 @@ class FaceHistory:
             if analysis.confidences is not None:
                 confidence = float(analysis.confidences[row])
             steady = self._smoother.update(track, probabilities, time_ns)
+            place = self._inside(self._boxes.update(track, boxes[row], time_ns))
             self._ages[track] = age = self._ages.get(track, 0) + 1
-            found.append(
-                TrackedFace(track, boxes[row], confidence, probabilities, steady, time_ns, age)
+            face = TrackedFace(
+                track, boxes[row], place, confidence, probabilities, steady, time_ns, age
             )
-        known = self._tracker.known
-        self._smoother.keep(known)
-        self._ages = {track: age for track, age in self._ages.items() if track in known}
+            found.append(face)
+        self._forget()
         held, doubtful = self._missed({face.track for face in found}, time_ns)
         self._last = [*found, *held, *doubtful]
         return FaceSnapshot(index, time_ns, tuple(found), tuple(held), tuple(doubtful))
@@ -91,15 +95,27 @@ class FaceHistory:
         """Faces that the detector did not find this time: held ones, and doubtful ones."""
         held, doubtful = [], []
         for face in self._last:
-            if face.track in found:
+            if face.track in found or face.track not in self._tracker.known:
                 continue
             recent = time_ns - face.seen_ns <= COAST_S * 1e9
-            if recent and face.age > 1 and not self._at_edge(face.box):
-                held.append(face)
-            elif recent or face.seen_ns == self._before_ns:
-                doubtful.append(face)
-        self._before_ns = time_ns
+            place = self._inside(self._boxes.expect(face.track, time_ns))
+            missed = replace(face, place=place)
+            if recent and face.age > 1 and not self._at_edge(place):
+                held.append(missed)
+            elif recent or _has_area(place):
+                doubtful.append(missed)
         return held, doubtful
+
+    def _forget(self) -> None:
+        known = self._tracker.known
+        self._smoother.keep(known)
+        self._boxes.keep(known)
+        self._ages = {track: age for track, age in self._ages.items() if track in known}
+
+    def _inside(self, box: Floats) -> Floats:
+        size = (self._geometry.source_width, self._geometry.source_height) * 2
+        clipped: Floats = np.clip(box, 0, np.array(size, np.float32))
+        return clipped
 
     def _at_edge(self, box: Floats) -> bool:
         x1, y1, x2, y2 = box
@@ -108,38 +124,66 @@ class FaceHistory:
 
 
 def drawn_at(
-    before: FaceSnapshot, after: FaceSnapshot | None, time_ns: int, *, cautious: bool = False
+    before: FaceSnapshot,
+    after: FaceSnapshot | None,
+    time_ns: int,
+    *,
+    cautious: bool = False,
+    cut_ns: int = 0,
 ) -> list[DrawnFace]:
     """The faces that a frame shows, at the time of an analysed frame or between two of them.
 
     A face of both is interpolated; one of the first alone is held for the first half of the way
     (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
     there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
-    covers whatever may be one, all the way and a little before it was found.
+    covers whatever may be one, all the way and a little before it was found, and wherever one
+    that was missed may be. Nothing is left over from before `cut_ns`, when the last cut was; where
+    faces are hidden, for no longer than COAST_S.
     """
     now = before.faces(cautious=cautious)
-    if after is None:
-        return [_draw(face, face.box, face.steady.probabilities) for face in now.values()]
-    later = after.faces(cautious=cautious)
-    way_ns = max(after.time_ns - before.time_ns, 1)
-    share = (time_ns - before.time_ns) / way_ns
+    later = {} if after is None else after.faces(cautious=cautious)
+    way_ns = max(after.time_ns - before.time_ns, 1) if after is not None else 1
+    share = (time_ns - before.time_ns) / way_ns if after is not None else 0.0
+    short = after is not None and way_ns <= FLASH_S * 1e9
+    if cautious:
+        new = [_draw(face, face.box) for track, face in later.items() if track not in now]
+        known = {t: face for t, face in now.items() if not _is_past(face, time_ns, cut_ns)}
+        return [_hide(face, later.get(track), share) for track, face in known.items()] + new
     drawn = []
     for track, face in now.items():
         then = later.get(track)
-        flash = face.age == 1 and way_ns <= FLASH_S * 1e9
-        if then is not None:
-            box = face.box + share * (then.box - face.box)
-            one, two = face.steady.probabilities, then.steady.probabilities
-            drawn.append(_draw(face, box, one + share * (two - one)))
-        elif cautious or (share < 0.5 and not flash):
-            drawn.append(_draw(face, face.box, face.steady.probabilities))
-    if cautious:
-        new = [face for track, face in later.items() if track not in now]
-        drawn += [_draw(face, face.box, face.steady.probabilities) for face in new]
+        if face.seen_ns < cut_ns:
+            if then is not None and then.seen_ns >= cut_ns:
+                drawn.append(_draw(then, then.place))
+        elif then is not None:
+            drawn.append(_draw(face, face.place + share * (then.place - face.place)))
+        elif share < 0.5 and not (short and face.age == 1):
+            drawn.append(_draw(face, face.place))
     return drawn
 
 
-def _draw(face: TrackedFace, box: Floats, probabilities: Floats) -> DrawnFace:
+def _is_past(face: TrackedFace, time_ns: int, cut_ns: int) -> bool:
+    """Whether a face belongs to the shot before; what looked like a cut may have been none."""
+    return face.seen_ns < cut_ns and time_ns - face.seen_ns > COAST_S * 1e9
+
+
+def _hide(face: TrackedFace, then: TrackedFace | None, share: float) -> DrawnFace:
+    """What is hidden is rather too large than too small."""
+    box = _reach(face)
+    return _draw(face, box if then is None else box + share * (_reach(then) - box))
+
+
+def _has_area(place: Floats) -> bool:
+    """False for what lies wholly outside of the picture and was clipped to it."""
+    return bool((place[:2] < place[2:]).all())
+
+
+def _reach(face: TrackedFace) -> Floats:
+    """From where a face was found to where it should be by now."""
+    low, high = np.minimum(face.box, face.place), np.maximum(face.box, face.place)
+    return np.concatenate([low[:2], high[2:]])
+
+
+def _draw(face: TrackedFace, box: Floats) -> DrawnFace:
     x1, y1, x2, y2 = (float(side) for side in box)
-    shown = face.steady.shown
-    return DrawnFace(face.track, (x1, y1, x2, y2), shown, float(probabilities[shown]))
+    return DrawnFace(face.track, (x1, y1, x2, y2), face.steady.shown, face.steady.told)

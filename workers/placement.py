@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,20 @@ _Rects = NDArray[np.float64]
 
 _LABEL_COST = 12.0
 _FACE_COST = 1.0
-_OWN_FACE_COST = 0.4
+_OWN_FACE_COST = 0.6
 _ORDER_COST = 0.12
-"""Of each place that was preferred, in shares of the label's area: keeps labels from jumping."""
+"""Of each place that was preferred, in shares of the label's area."""
+_STAY_COST = 0.25
+"""How much better another place must be before a label leaves its own: it must not jump."""
+
+
+class Spot(NamedTuple):
+    """Where a label lies."""
+
+    x: int
+    y: int
+    choice: int
+    """Which of the places round the face it is; 0 is the usual one."""
 
 
 def place(
@@ -24,8 +36,9 @@ def place(
     faces: Sequence[Rect],
     taken: Sequence[Rect],
     frame: tuple[int, int, int],
-) -> tuple[int, int]:
-    """The upper left corner of the best place for one label.
+    before: int | None = None,
+) -> Spot:
+    """The best place for one label.
 
     Args:
         size: Width and height of the label.
@@ -33,11 +46,12 @@ def place(
         faces: All faces of the picture.
         taken: Labels that have their place already.
         frame: Width and height of the picture, and the gap that is left between face and label.
+        before: Its choice in the frame before; None where it is new.
     """
     width, height = size
     usual = (round(faces[own][0]), round(faces[own][1] - frame[2] - height))
-    if _is_free((*usual, usual[0] + width, usual[1] + height), faces, taken, frame):
-        return usual
+    if not before and _is_free((*usual, usual[0] + width, usual[1] + height), faces, taken, frame):
+        return Spot(*usual, 0)
     spots = _spots(size, faces[own], frame)
     costs = np.arange(len(spots)) * (_ORDER_COST * width * height)
     face_cost = np.full(len(faces), _FACE_COST)
@@ -45,8 +59,11 @@ def place(
     costs = costs + _overlaps(spots, np.array(faces, np.float64)) @ face_cost
     if taken:
         costs = costs + _LABEL_COST * _overlaps(spots, np.array(taken, np.float64)).sum(axis=1)
-    x1, y1 = spots[int(costs.argmin()), :2]
-    return int(x1), int(y1)
+    if before is not None:
+        costs[before] -= _STAY_COST * width * height
+    choice = int(costs.argmin())
+    x1, y1 = spots[choice, :2]
+    return Spot(int(x1), int(y1), choice)
 
 
 def _is_free(

@@ -9,14 +9,17 @@ import numpy as np
 
 from mien.contract.analyses import Floats
 
-LEAD = 0.15
-"""How much likelier another expression must be before the label changes."""
+LEAD = 1.3
+"""How many times likelier another expression must be before the label changes."""
+READABLE_STEP = 0.05
+"""The number on a label stays until it is so far off: one that counts cannot be read."""
 
 
 @dataclass(slots=True)
 class _Memory:
     probabilities: Floats
     shown: int
+    told: float
     seen_ns: int
 
 
@@ -28,6 +31,8 @@ class Steady:
     """float32 (7,), averaged along the track."""
     shown: int
     """Index of the expression on the label."""
+    told: float
+    """The number on the label: its probability, within READABLE_STEP."""
 
 
 class Smoother:
@@ -45,16 +50,21 @@ class Smoother:
         """What to show for a track, given this frame's own probabilities (7,)."""
         memory = self._tracks.get(track)
         if memory is None or self._time_s <= 0:
-            memory = _Memory(probabilities, int(probabilities.argmax()), time_ns)
+            best = int(probabilities.argmax())
+            memory = _Memory(probabilities, best, float(probabilities[best]), time_ns)
             self._tracks[track] = memory
-            return Steady(memory.probabilities, memory.shown)
+            return Steady(probabilities, best, memory.told)
         keep = math.exp(-(time_ns - memory.seen_ns) / 1e9 / self._time_s)
         mixed = (keep * memory.probabilities + (1 - keep) * probabilities).astype(np.float32)
         best = int(mixed.argmax())
-        if mixed[best] > mixed[memory.shown] + LEAD:
+        changes = mixed[best] > mixed[memory.shown] * LEAD
+        if changes:
             memory.shown = best
+        likely = float(mixed[memory.shown])
+        if changes or abs(likely - memory.told) >= READABLE_STEP:
+            memory.told = likely
         memory.probabilities, memory.seen_ns = mixed, time_ns
-        return Steady(mixed, memory.shown)
+        return Steady(mixed, memory.shown, memory.told)
 
     def keep(self, tracks: set[int]) -> None:
         """Forget all other tracks, so that memory stays flat."""

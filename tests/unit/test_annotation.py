@@ -1,5 +1,7 @@
 """What is drawn on pictures, looked at sample by sample."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Colour, Picture
-from workers.annotation import annotate
+from workers.annotation import Annotator, annotate
 from workers.labels import chip_size
 from workers.palette import Look, colour_of, ink_on
 from workers.placement import place
@@ -117,11 +119,11 @@ def test_labels_stay_inside_of_the_picture(size: tuple[int, int], where: tuple[i
 
 
 def test_a_label_goes_above_its_face_where_there_is_room() -> None:
-    assert place((80, 20), 0, [(100, 100, 180, 180)], [], (640, 360, 4)) == (100, 76)
+    assert place((80, 20), 0, [(100, 100, 180, 180)], [], (640, 360, 4)) == (100, 76, 0)
 
 
 def test_a_face_at_the_upper_edge_has_its_label_below() -> None:
-    x, y = place((80, 20), 0, [(100, 0, 180, 80)], [], (640, 360, 4))
+    x, y, _ = place((80, 20), 0, [(100, 0, 180, 80)], [], (640, 360, 4))
     assert (x, y) == (100, 84)
 
 
@@ -129,12 +131,57 @@ def test_labels_of_neighbours_do_not_overlap() -> None:
     faces = [(100.0 + 40 * step, 100.0, 135.0 + 40 * step, 140.0) for step in range(4)]
     taken: list[Box] = []
     for number in range(4):
-        x, y = place((80, 16), number, faces, taken, (640, 360, 3))
+        x, y, _ = place((80, 16), number, faces, taken, (640, 360, 3))
         spot = (x, y, x + 80, y + 16)
         for other in taken:
             apart = (spot[0] >= other[2], other[0] >= spot[2], spot[1] >= other[3])
             assert any((*apart, other[1] >= spot[3]))
         taken.append(spot)
+
+
+def test_a_label_does_not_jump_to_and_fro_at_the_edge_of_the_picture() -> None:
+    choices: list[int] = []
+    for step in range(60):
+        top = 24 + 20 * np.sin(step)
+        spot = place(
+            (80, 20), 0, [(100, top, 180, top + 300)], [], (640, 360, 4), [None, *choices][-1]
+        )
+        choices.append(spot.choice)
+    assert sum(a != b for a, b in pairwise(choices)) <= 1
+
+
+def test_a_label_that_had_to_leave_its_usual_place_comes_back() -> None:
+    faces = [(100.0, 100.0, 180.0, 180.0)]
+    blocked = place(
+        (80, 20), 0, [*faces, (60, 20, 220, 97), (60, 183, 220, 260)], [], (640, 360, 4)
+    )
+    assert blocked.choice > 3
+    assert place((80, 20), 0, faces, [], (640, 360, 4), blocked.choice).choice == 0
+
+
+def test_lines_and_letters_keep_their_size_while_a_box_trembles() -> None:
+    annotator = Annotator(blur=False)
+    random = np.random.default_rng(0)
+    sizes = set()
+    for _ in range(40):
+        picture = grey_i420(1280, 720)
+        side = 100 + random.normal(0, 2)
+        annotator.draw(picture, [face((400, 300, 400 + side, 300 + side))])
+        rows = np.flatnonzero((picture.planes()[0][:296] != 110).any(axis=1))
+        sizes.add(int(rows[-1] - rows[0]))
+    assert len(sizes) == 1
+
+
+def test_letters_grow_with_a_face_that_comes_nearer() -> None:
+    annotator = Annotator(blur=False)
+    heights = []
+    for side in range(60, 200):
+        picture = grey_i420(1280, 720)
+        annotator.draw(picture, [face((400, 300, 400 + side, 300 + side))])
+        rows = np.flatnonzero((picture.planes()[0][:296] != 110).any(axis=1))
+        heights.append(int(rows[-1] - rows[0]))
+    assert heights[-1] > heights[0]
+    assert sum(a != b for a, b in pairwise(heights)) <= 8
 
 
 def test_text_grows_with_the_picture_and_never_gets_illegible() -> None:

@@ -26,8 +26,128 @@ def snapshots(*analyses: FrameAnalysis) -> list[FaceSnapshot]:
 def test_between_two_analyses_the_box_is_interpolated() -> None:
     before, after = snapshots(analysis([100, 50, 200, 150]), analysis([120, 70, 240, 190]))
     (face,) = drawn_at(before, after, STEP_NS // 4)
-    assert np.allclose(face.box, (105, 55, 210, 160), atol=0.01)
+    between = before.found[0].place * 3 / 4 + after.found[0].place / 4
+    assert np.allclose(face.box, between, atol=0.01)
+    assert np.allclose(face.box, (105, 55, 210, 160), atol=2)
     assert face.label == "happy"
+
+
+def test_a_still_face_has_a_calm_box() -> None:
+    random = np.random.default_rng(0)
+    found = [np.array([100, 50, 200, 150]) + random.normal(0, 2, 4) for _ in range(60)]
+    shots = snapshots(*(analysis(list(box)) for box in found))
+    drawn = np.array([drawn_at(shot, None, shot.time_ns)[0].box for shot in shots])
+    steps, raw = np.abs(np.diff(drawn, axis=0)), np.abs(np.diff(np.array(found), axis=0))
+    assert steps[10:].mean() < raw[10:].mean() / 2
+
+
+def test_a_box_does_not_trail_behind_a_moving_face() -> None:
+    for step in (20.0, -60.0):
+        x = 300 if step > 0 else 1500
+        rows = [[x + step * i, 50, x + 100 + step * i, 150] for i in range(16)]
+        wide = FaceHistory(AnalysisGeometry(1920, 1080, 1920, 1080, 24.0), 0.5)
+        shots = [wide.add(i, i * STEP_NS, analysis(row)) for i, row in enumerate(rows)]
+        for shot, row in list(zip(shots, rows, strict=True))[3:]:
+            (face,) = drawn_at(shot, None, shot.time_ns)
+            assert np.abs(np.subtract(face.box, row)).max() < 8
+
+
+def test_a_moving_face_that_is_missed_is_drawn_where_it_should_be_by_now() -> None:
+    rows = [[100.0 + 30 * i, 50, 160 + 30 * i, 110] for i in range(8)]
+    *_, missed, still = snapshots(*(analysis(row) for row in rows), analysis(), analysis())
+    for shot, x in ((missed, 340), (still, 370)):
+        (face,) = drawn_at(shot, None, shot.time_ns)
+        assert np.allclose(face.box, (x, 50, x + 60, 110), atol=12)
+
+
+def test_a_moving_face_that_is_missed_at_the_edge_has_left() -> None:
+    rows = [[300.0 + 60 * i, 50, 360 + 60 * i, 110] for i in range(5)]
+    *_, missed = snapshots(*(analysis(row) for row in rows), analysis())
+    assert drawn_at(missed, None, missed.time_ns) == []
+
+
+def test_where_faces_are_hidden_a_missed_one_is_covered_wherever_it_may_be() -> None:
+    rows = [[100.0 + 30 * i, 50, 160 + 30 * i, 110] for i in range(8)]
+    *_, missed = snapshots(*(analysis(row) for row in rows), analysis())
+    (face,) = drawn_at(missed, None, missed.time_ns, cautious=True)
+    assert face.box[0] <= 310
+    assert face.box[2] >= 388
+
+
+def test_no_box_is_left_over_from_the_shot_before_a_cut() -> None:
+    still, cut_ns = [100.0, 50.0, 200.0, 150.0], STEP_NS * 5 // 4
+    _, last, gone, still_gone = snapshots(
+        analysis(still), analysis(still), analysis(), analysis([400, 100, 500, 200])
+    )
+    assert len(drawn_at(last, gone, STEP_NS * 6 // 5)) == 1
+    assert drawn_at(last, gone, cut_ns, cut_ns=cut_ns) == []
+    assert drawn_at(gone, still_gone, gone.time_ns, cut_ns=cut_ns) == []
+    assert len(drawn_at(last, gone, cut_ns, cautious=True, cut_ns=cut_ns)) == 1, "safe is safe"
+
+
+def test_what_only_looked_like_a_cut_makes_no_face_blink() -> None:
+    before, after = snapshots(analysis([100, 50, 200, 150]), analysis([140, 50, 240, 150]))
+    (face,) = drawn_at(before, after, STEP_NS // 2, cut_ns=STEP_NS // 2)
+    assert np.array_equal(face.box, after.found[0].place)
+
+
+def test_where_faces_are_hidden_one_that_turns_away_for_a_moment_stays_covered() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    away = [analysis()] * 8
+    shots = snapshots(analysis(still), analysis(still), *away, analysis(still))
+    assert shots[-1].found[0].track == shots[0].found[0].track
+    for shot in shots:
+        (face,) = drawn_at(shot, None, shot.time_ns, cautious=True)
+        assert face.box[0] <= 100
+        assert face.box[2] >= 200
+    assert drawn_at(shots[6], None, shots[6].time_ns) == []
+
+
+def test_where_faces_are_hidden_one_that_is_seldom_found_stays_covered() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    shots = snapshots(analysis(still), *[analysis()] * 4, analysis(still), analysis())
+    for shot in shots:
+        assert len(drawn_at(shot, None, shot.time_ns, cautious=True)) == 1
+
+
+def test_what_is_covered_for_a_missed_face_does_not_grow_for_ever() -> None:
+    rows = [[100.0 + 20 * i, 50, 160 + 20 * i, 110] for i in range(8)]
+    *_, last = snapshots(*(analysis(row) for row in rows), *[analysis()] * 9)
+    (face,) = drawn_at(last, None, last.time_ns, cautious=True)
+    assert face.box[2] - face.box[0] < 140
+
+
+def test_where_faces_are_hidden_one_that_walked_out_of_the_picture_is_let_go() -> None:
+    rows = [[300.0 + 60 * i, 50, 360 + 60 * i, 110] for i in range(5)]
+    shots = snapshots(*(analysis(row) for row in rows), *[analysis()] * 6)
+    assert len(drawn_at(shots[5], None, shots[5].time_ns, cautious=True)) == 1
+    assert drawn_at(shots[-1], None, shots[-1].time_ns, cautious=True) == []
+
+
+def test_hidden_faces_do_not_follow_into_the_next_shot_for_long() -> None:
+    still = [100.0, 50.0, 200.0, 150.0]
+    shots = snapshots(analysis(still), analysis(still), *[analysis()] * 6)
+    last = shots[-1]
+    assert len(drawn_at(last, None, last.time_ns, cautious=True)) == 1
+    assert drawn_at(last, None, last.time_ns, cautious=True, cut_ns=2 * STEP_NS) == []
+
+
+def test_results_have_the_detectors_own_boxes() -> None:
+    shots = snapshots(analysis([100, 50, 200, 150]), analysis([103, 50, 203, 152]))
+    assert shots[1].found[0].box.tolist() == [103, 50, 203, 152]
+
+
+def test_the_number_on_a_label_does_not_count() -> None:
+    history = FaceHistory(GEOMETRY, 0.5)
+    random = np.random.default_rng(0)
+    told = []
+    for step in range(100):
+        row = analysis([100, 50, 200, 150])
+        row.probabilities[0, 3] = 0.7 + random.normal(0, 0.05)
+        shot = history.add(step, step * STEP_NS, row)
+        told.append(drawn_at(shot, None, shot.time_ns)[0].probability)
+    assert len(set(told)) < 10
+    assert abs(told[-1] - 0.7) < 0.1
 
 
 def test_a_face_that_appears_is_not_drawn_before_it_was_seen() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from mien.contract.analyses import Floats
 from mien.contract.expressions import EXPRESSIONS
-from workers.smoothing import Smoother
+from workers.smoothing import READABLE_STEP, Smoother
 
 STEP_NS = 100_000_000
 HAPPY, SAD = EXPRESSIONS.index("happy"), EXPRESSIONS.index("sad")
@@ -44,6 +44,30 @@ def test_two_expressions_in_the_balance_do_not_flicker() -> None:
         probabilities[SAD] = 0.9 - probabilities[HAPPY]
         shown.append(smoother.update(1, probabilities, step * STEP_NS).shown)
     assert sum(a != b for a, b in pairwise(shown)) <= 1
+
+
+def test_where_nothing_is_likely_the_label_still_follows_what_is_likeliest() -> None:
+    smoother = Smoother(0.5)
+    flat = np.array([0.12, 0.12, 0.12, 0.28, 0.12, 0.12, 0.12], np.float32)
+    smoother.update(1, sure_of(SAD, 0.4), 0)
+    shown = [smoother.update(1, flat, i * STEP_NS).shown for i in range(1, 30)]
+    assert shown[-1] == HAPPY
+
+
+def test_the_number_on_a_label_follows_in_steps_that_can_be_read() -> None:
+    smoother = Smoother(0.5)
+    steps = [smoother.update(1, sure_of(HAPPY, 0.9 - i / 100), i * STEP_NS) for i in range(40)]
+    for steady in steps:
+        assert abs(steady.told - steady.probabilities[HAPPY]) < READABLE_STEP
+    assert len({steady.told for steady in steps}) < 8
+
+
+def test_a_new_label_comes_with_its_own_number() -> None:
+    smoother = Smoother(0.5)
+    looks = [HAPPY] * 10 + [SAD] * 10
+    steps = [smoother.update(1, sure_of(e), i * STEP_NS) for i, e in enumerate(looks)]
+    (change,) = (after for before, after in pairwise(steps) if before.shown != after.shown)
+    assert change.told == float(change.probabilities[SAD])
 
 
 def test_without_smoothing_every_frame_speaks_for_itself() -> None:
