@@ -5,9 +5,11 @@ from __future__ import annotations
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.frames import EndOfStream
 from mien.contract.ledger import FrameState, Ledger
+from mien.contract.pictures import Picture
 from mien.contract.stage import Progress, StageClock
 from mien.contract.waiting import FrameFeed, WaitingFrame
-from workers.annotation import annotate
+from workers.annotation import Annotator
+from workers.cuts import CutFinder
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
 from workers.reorder import ReorderBuffer
 from workers.results import Results
@@ -50,6 +52,9 @@ class Muxer:
         self._clock = clock
         self._hold = hold
         self._blur = blur
+        self._annotator = Annotator(blur=blur)
+        self._cuts = CutFinder()
+        self._cut_ns = 0
         self._before: FaceSnapshot | None = None
         self._ahead: tuple[int, FaceSnapshot | None] | None = None  # its index and what it gave
 
@@ -112,10 +117,16 @@ class Muxer:
         if self._sink is None or frame.picture is None:
             return
         if self._before is not None:
-            faces = drawn_at(self._before, self._after, frame.pts_ns, cautious=self._blur)
             with self._clock.time("annotate"):
-                annotate(frame.picture, faces, blur=self._blur)
+                self._annotate(frame.picture, self._before, frame.pts_ns)
         with self._clock.time("encode"):
             for showing in frame.showings:
                 self._feed.first()  # raises when the run is stopped: one frame may fill an hour
                 self._sink.write(frame.picture, showing.pts_ns, showing.duration_ns)
+
+    def _annotate(self, picture: Picture, before: FaceSnapshot, pts_ns: int) -> None:
+        if self._cuts.is_cut(picture):
+            self._cut_ns = pts_ns
+        cautious, cut_ns = self._blur, self._cut_ns
+        faces = drawn_at(before, self._after, pts_ns, cautious=cautious, cut_ns=cut_ns)
+        self._annotator.draw(picture, faces)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mien.contract.pictures import Picture, Pixels
+from workers.video_frames import video_frame
 
 _COLORSPACES = {
     1: Colorspace.ITU709,
@@ -23,7 +23,7 @@ def to_rgb(picture: Picture) -> Pixels:
     if picture.layout == "rgb":
         return picture.data
     colour = picture.colour
-    frame = av.VideoFrame.from_numpy_buffer(picture.data, format="yuv420p")
+    frame = video_frame(picture.data)
     rgb = frame.reformat(
         format="rgb24",
         src_colorspace=_COLORSPACES.get(colour.matrix_for(picture.height), Colorspace.ITU709),

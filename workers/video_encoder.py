@@ -21,6 +21,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
 from workers.containers import Container
 from workers.sample_range import limited
+from workers.video_frames import video_frame
 from workers.video_options import encoder_options, quantiser
 
 _NS = 1_000_000_000
@@ -130,7 +131,7 @@ class VideoEncoder:
 
     def _encode(self, picture: Picture, pts: int, duration: int) -> Iterator[Packet[VideoStream]]:
         data = limited(picture) if self._limits else picture.data
-        frame = av.VideoFrame.from_numpy_buffer(data, "yuv420p")  # not copied
+        frame = video_frame(data)
         frame.pts = pts
         frame.time_base = self._time_base
         _tag(frame, self._colour)
