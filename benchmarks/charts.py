@@ -131,8 +131,7 @@ def draw_memory(records: list[Record]) -> Figure:
     axes.set_xlim(left=0)
     axes.set_xlabel("minutes since mien run was started")
     axes.set_ylabel("resident memory, MB")
-    columns = min(3, len(records))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     _caption(figure, axes, records)
     return figure
 

@@ -43,8 +43,8 @@ CONFIDENCES = (0.7, 0.8, 0.9, 0.95, 0.99)
 DEFAULT_CONFIDENCE = 0.9
 
 MIN_IOU = 0.35
-"""The cascade's squares and MTCNN's upright boxes of one face overlap by .59 to .80; over an eye
-or a collar a box reaches .04 at most."""
+"""The cascade's squares and MTCNN's upright boxes of one face overlap by .55 to .80; over an eye
+or a collar a box reaches .20 at most."""
 SMALL_PX = 40.0
 """Faces of fewer lines in the analysis image are told apart."""
 

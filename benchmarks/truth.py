@@ -1,4 +1,4 @@
-"""Where the faces are in the pictures that detectors are measured on, as a person sees them."""
+"""Where the faces are in the pictures that detectors are measured on, told by eye."""
 
 from __future__ import annotations
 
