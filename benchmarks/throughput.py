@@ -1,8 +1,12 @@
-"""`mien run` beside a naive loop over the same clip, in turn, in one process.
+"""`mien run` beside a naive loop over the same clips, in turn, in one process.
 
-    python -m benchmarks.throughput CLIP [--rounds 3] [--naive-frames 60] [--json OUT]
+    python -m benchmarks.throughput CLIP... [--rounds 3] [--results FOLDER]
+    python -m benchmarks.throughput meeting_720p.webm@1920x1080  # scaled first
 
-Prints frames a second of each and the ratios; start-up and loading are counted for neither.
+Prints frames a second of each, and how that compares with real time and with the naive loop;
+start-up and loading are counted for neither. The naive loop runs over clips of at most 480 lines,
+for it takes very long over larger ones, or over all with --naive-lines.
+Writes throughput_CLIP.json, where `benchmarks/charts.py` finds it.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ import argparse
 import json
 import statistics
 import tempfile
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from benchmarks import naive
+from benchmarks.clips import clip_facts, scaled
 from benchmarks.machine import describe_machine
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
@@ -22,6 +28,22 @@ from mien.embedded import run
 from mien.pipelines import Pipelines
 
 RATES: dict[str, Fraction | None] = {"--analyze-fps all": None, "default": Fraction(10)}
+
+NAIVE = "naive"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a results file holds."""
+
+    machine: str
+    clip: str
+    width: int
+    height: int
+    fps: float
+    """Of the clip: frames a second that real time takes."""
+    frames_per_s: dict[str, list[float]]
+    """By what was measured, one figure a round."""
 
 
 def mien_fps(clip: Path, folder: Path, rate: Fraction | None, pipelines: Pipelines) -> float:
@@ -34,31 +56,62 @@ def mien_fps(clip: Path, folder: Path, rate: Fraction | None, pipelines: Pipelin
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("clips", nargs="+", metavar="CLIP[@WIDTHxHEIGHT]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--naive-frames", type=int, default=60)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--naive-lines", type=int, default=480)
+    parser.add_argument("--results", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     pipelines = Pipelines(["default"], "cpu")
-    found: dict[str, list[float]] = {"naive": [], **{name: [] for name in RATES}}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        mien_fps(arguments.clip, folder, Fraction(1), pipelines)  # loads
-        for _ in range(arguments.rounds):
-            frames, seconds = naive.annotate(
-                arguments.clip, folder / "naive.mp4", arguments.naive_frames
-            )
-            found["naive"].append(frames / seconds)
-            for label, rate in RATES.items():
-                found[label].append(mien_fps(arguments.clip, folder, rate, pipelines))
-    middle = {label: statistics.median(values) for label, values in found.items()}
     print(describe_machine())
-    print(f"clip {arguments.clip.name}, median of {arguments.rounds}")
+    for name in arguments.clips:
+        with tempfile.TemporaryDirectory(prefix="mien-throughput-") as folder:
+            clip = wanted_clip(name, Path(folder))
+            slow = clip_facts(clip).height > arguments.naive_lines
+            naive_frames = 0 if slow else arguments.naive_frames
+            record = measure(clip, Path(folder), arguments.rounds, naive_frames, pipelines)
+        print_record(record)
+        if arguments.results:
+            target = arguments.results / f"throughput_{clip.stem}.json"
+            target.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+
+
+def wanted_clip(name: str, folder: Path) -> Path:
+    """The clip itself, or one made of it in `folder` where the name asks for another size."""
+    path, _, size = name.partition("@")
+    if not size:
+        return Path(path)
+    width, height = (int(side) for side in size.split("x"))
+    target = folder / f"{Path(path).stem}_at_{height}p.mp4"
+    scaled(Path(path), target, (width, height))
+    return target
+
+
+def measure(
+    clip: Path, folder: Path, rounds: int, naive_frames: int, pipelines: Pipelines
+) -> Record:
+    """All rounds; without `naive_frames` mien alone."""
+    facts = clip_facts(clip)
+    record = Record(describe_machine(), facts.name, facts.width, facts.height, facts.fps, {})
+    mien_fps(clip, folder, Fraction(1), pipelines)  # loads
+    for _ in range(rounds):
+        if naive_frames:
+            frames, seconds = naive.annotate(clip, folder / "naive.mp4", naive_frames)
+            record.frames_per_s.setdefault(NAIVE, []).append(frames / seconds)
+        for label, rate in RATES.items():
+            fps = mien_fps(clip, folder, rate, pipelines)
+            record.frames_per_s.setdefault(label, []).append(fps)
+    return record
+
+
+def print_record(record: Record) -> None:
+    print(f"\n{record.clip}, {record.width}x{record.height}, {record.fps} frames/s")
+    middle = {label: statistics.median(values) for label, values in record.frames_per_s.items()}
     for label, fps in middle.items():
-        print(f"{label:<18} {fps:7.1f} frames/s   {fps / middle['naive']:5.1f} x naive")
-    if arguments.json:
-        record = {"machine": describe_machine(), "clip": arguments.clip.name, "frames_per_s": found}
-        arguments.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        line = f"{label:<18} {fps:7.1f} frames/s   {fps / record.fps:5.2f} x real time"
+        if NAIVE in middle:
+            line += f"   {fps / middle[NAIVE]:5.1f} x naive"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
