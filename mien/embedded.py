@@ -18,6 +18,7 @@ from mien.pipelines import Pipelines
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
+from model.memory import keep_memory
 from producer.source import open_source
 from workers.analyzer import Analyzer
 from workers.results import Results
@@ -45,6 +46,7 @@ def run(
     file's run so, and a camera's as if the camera had ended.
     """
     check_request(request)
+    keep_memory()
     clock = StageClock()
 
     def tell() -> None:

@@ -168,9 +168,11 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
     Raises:
         WeightsError: keys or shapes do not match, or a value is not finite.
     """
+    import torch
+
     from model.vgg import VGG
 
-    model = VGG(architecture)
+    model = VGG(architecture, blank=True)
     expected = model.state_dict()
     if missing := sorted(expected.keys() - tensors.keys()):
         raise WeightsError(f"the weights {origin} lack {missing[0]} of {architecture}")
@@ -181,8 +183,8 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
             raise WeightsError(f"the weights {origin} have a wrong shape for {name}")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise WeightsError(f"the weights {origin} are not finite in {name}")
-    model.load_state_dict(dict(tensors))
-    return model
+    model.load_state_dict(dict(tensors), assign=True)
+    return model.to(torch.float32)
 
 
 def _described(path: Path, content: bytes, metadata: Mapping[str, str]) -> bytes:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchvision.ops import batched_nms  # type: ignore[import-untyped]
 
 from mien.contract.pictures import Pixels
 from model.detection import Detections, clipped, largest_first
@@ -24,6 +23,7 @@ from model.mtcnn_candidates import (
     squared,
 )
 from model.mtcnn_nets import load_networks
+from model.nms import batched_nms, load_operators
 
 THRESHOLDS = (0.6, 0.7, 0.7)
 """Probability from which a candidate passes P-Net, R-Net and O-Net."""
@@ -33,7 +33,7 @@ FACTOR = 0.709
 _LEVEL_OVERLAP, _FRAME_OVERLAP = 0.5, 0.7
 _CHUNK = 64
 """Candidates in one pass of R-Net or O-Net: what a CPU's cache holds."""
-_BATCH_PX = {"cpu": 8_000_000, "cuda": 64_000_000}
+_BATCH_PX = {"cpu": 2_000_000, "cuda": 64_000_000}
 """Pixels of all images in one pass: bounds the memory that large photos take."""
 
 
@@ -69,6 +69,7 @@ class Mtcnn:
         self._min_face_px = min_face_px
         self._min_confidence = min_confidence
         self._device = device
+        load_operators()
         self._networks = load_networks(device)
 
     @torch.inference_mode()

@@ -29,18 +29,22 @@ class VGG(nn.Module):
     Source: Simonyan and Zisserman, arXiv:1409.1556, configurations A, B, D and E.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, blank: bool = False) -> None:
         """Builds the network with He initialisation from torch's global generator.
+
+        A blank one has shapes and no values, for those that are assigned to it.
 
         Raises:
             KeyError: `name` is not one of `ARCHITECTURES`.
         """
         super().__init__()
         self.name = name
-        self.features = nn.Sequential(*_feature_modules(_BLOCKS[name]))
+        device = "meta" if blank else None
+        self.features = nn.Sequential(*_feature_modules(_BLOCKS[name], device))
         self.dropout = nn.Dropout(0.5)
-        self.classifier = nn.Linear(_WIDTHS[-1], len(EXPRESSIONS))
-        self._initialise()
+        self.classifier = nn.Linear(_WIDTHS[-1], len(EXPRESSIONS), device=device)
+        if not blank:
+            self._initialise()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(n, 1, s, s) float, normalised, s >= 32 -> logits (n, 7)."""
@@ -73,14 +77,14 @@ class VGG(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
 
-def _feature_modules(blocks: tuple[int, ...]) -> list[nn.Module]:
+def _feature_modules(blocks: tuple[int, ...], device: str | None) -> list[nn.Module]:
     modules: list[nn.Module] = []
     channels = 1
     for depth, width in zip(blocks, _WIDTHS, strict=True):
         for _ in range(depth):
             modules += [
-                nn.Conv2d(channels, width, kernel_size=3, padding=1),
-                nn.BatchNorm2d(width),
+                nn.Conv2d(channels, width, kernel_size=3, padding=1, device=device),
+                nn.BatchNorm2d(width, device=device),
                 nn.ReLU(inplace=True),
             ]
             channels = width
