@@ -138,10 +138,9 @@ _ANALYSIS = (
     click.option(
         "--window-mb",
         type=click.IntRange(1, 65536),
-        default=384,
-        show_default=True,
         metavar="MB",
-        help="Memory for frames that wait for their analysis.",
+        help="Memory for frames that wait for their analysis.  [default: 128, or what an interval "
+        "of analysis and a batch take]",
     ),
 )
 
@@ -202,6 +201,7 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
     """
     from mien.contract.requests import MEGABYTE_BYTES, RunRequest
 
+    megabytes = options["window_mb"]
     return RunRequest(
         source=source,
         analysis=_analysis_request(options),
@@ -209,7 +209,7 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
         results=options["results"],
         report=options["report"],
         overwrite=options["overwrite"],
-        window_bytes=options["window_mb"] * MEGABYTE_BYTES,
+        window_bytes=megabytes and megabytes * MEGABYTE_BYTES,
         device=options["device"],
         batch=options["batch"],
     )

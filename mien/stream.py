@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.ledger import Ledger
 from mien.contract.outputs import OutputSettings
-from mien.contract.requests import RunRequest
+from mien.contract.requests import MEGABYTE_BYTES, RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
 from mien.transport.ports import Transport
@@ -36,6 +37,10 @@ from workers.summary import Summary, TrackSummary
 STREAM = "local"
 """Name of a process's only stream; over a server every job has a name of its own, since attempts
 at the same name share their analyses."""
+
+USUAL_WINDOW_BYTES = 128 * MEGABYTE_BYTES
+MOST_BYTES = 512 * MEGABYTE_BYTES
+"""However large the pictures and rare the analyses: a window grows no further by itself."""
 
 USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
@@ -84,7 +89,7 @@ class Stream:
         self.info = source.info
         self.progress = Progress()
         self._ledger, self._summary = Ledger(), Summary()
-        self._window = FrameWindow(request.window_bytes)
+        self._window = FrameWindow(_window_bytes(request, self.info))
         self._end: EndOfStream | None = None
         self._geometry, self._settings = self._plan()
         if request.output is not None:
@@ -252,11 +257,22 @@ def _output_sampler(output: OutputSettings | None) -> OutputSampler:
     return EveryFrame() if output.fps is None else ConstantRate(output.fps)
 
 
+def _window_bytes(request: RunRequest, info: SourceInfo) -> int:
+    """Room for frames that wait: as asked for, or enough to interpolate between analyses."""
+    if request.window_bytes is not None:
+        return request.window_bytes
+    return max(USUAL_WINDOW_BYTES, min(MOST_BYTES, 5 * _interval_bytes(request, info) // 4))
+
+
 def _must_hold(request: RunRequest, info: SourceInfo) -> bool:
     """Whether one interval of analysis and one batch would not fit into the window."""
-    rate = request.analysis.analyze_fps
-    if request.output is None or rate is None:
+    if request.output is None or request.analysis.analyze_fps is None:
         return False
-    interval = (info.source_fps or USUAL_FPS) / rate
-    frame_bytes = info.width * info.height * 3 // 2
-    return (interval + request.batch) * frame_bytes > request.window_bytes
+    return _interval_bytes(request, info) > _window_bytes(request, info)
+
+
+def _interval_bytes(request: RunRequest, info: SourceInfo) -> int:
+    """Bytes of the frames of one interval of analysis and one batch."""
+    rate = request.analysis.analyze_fps
+    interval = Fraction(1) if rate is None else (info.source_fps or USUAL_FPS) / rate
+    return math.ceil((interval + request.batch) * info.width * info.height * 3 / 2)

@@ -61,8 +61,8 @@ class _Candidates:
 class Mtcnn:
     """facenet-pytorch's networks and conventions, driven for many frames at once.
 
-    All frames of one size share one pass of P-Net a pyramid level and one each of R-Net and O-Net
-    over the candidates of them all. It finds what facenet-pytorch's own `MTCNN.detect` finds.
+    Frames of one size share passes of P-Net and, over the candidates of them all, of R-Net and
+    O-Net. It finds what facenet-pytorch's own `MTCNN.detect` finds.
     """
 
     def __init__(self, min_face_px: float, min_confidence: float, device: torch.device) -> None:
@@ -118,13 +118,14 @@ class Mtcnn:
         """P-Net over the pyramid."""
         net, levels = self._networks.proposal, []
         for scale in scales:
-            image = tables.level(int(height * scale + 1), int(width * scale + 1))
-            features, scores = net(image)
-            places = (scores >= THRESHOLDS[0]).nonzero()
-            at = places.unbind(1)
-            boxes = cell_boxes(places[:, 1:], scale)
-            level = _Candidates(places[:, 0], boxes, scores[at], net.regress(features[at]))
-            levels.append(level.without_overlaps(_LEVEL_OVERLAP))
+            passes = []
+            for first, images in tables.level(int(height * scale + 1), int(width * scale + 1)):
+                features, scores = net(images)
+                places = (scores >= THRESHOLDS[0]).nonzero()
+                at = places.unbind(1)
+                boxes, shifts = cell_boxes(places[:, 1:], scale), net.regress(features[at])
+                passes.append(_Candidates(places[:, 0] + first, boxes, scores[at], shifts))
+            levels.append(_joined(passes).without_overlaps(_LEVEL_OVERLAP))
         joined = _joined(levels).without_overlaps(_FRAME_OVERLAP)
         boxes = squared(regressed(joined.boxes, joined.extras, 0))
         return _Candidates(joined.frames, boxes, joined.scores, joined.extras)

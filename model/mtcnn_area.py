@@ -10,7 +10,7 @@ Source: Crow, "Summed-area tables for texture mapping", SIGGRAPH 1984.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import cv2
@@ -24,13 +24,18 @@ from model.mtcnn_nets import CHANNELS
 _SCALE = 0.0078125
 _OFFSET = 127.5 * _SCALE
 """Networks take (pixel - 127.5) / 128."""
+_PASS_PX = {"cpu": 250_000, "cuda": 64_000_000}
+"""Pixels of a level that go through P-Net at once, whose layers take 64 bytes for each."""
 
 
 class AreaTables(Protocol):
     """The summed-area tables of images of one size, and what is resampled from them."""
 
-    def level(self, height: int, width: int) -> torch.Tensor:
-        """All images at this size: float32 (b, 4, height, width), channels last, normalised."""
+    def level(self, height: int, width: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """All images at this size, in order, some at a time.
+
+        Index of the first image, and float32 (b, 4, height, width), channels last, normalised.
+        """
         ...
 
     def crops(self, frames: torch.Tensor, windows: torch.Tensor, size_px: int) -> torch.Tensor:
@@ -58,22 +63,23 @@ class CpuAreaTables:
             # 16 bytes a pixel are what numpy gathers fastest
             cv2.integral(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), table)
 
-    def level(self, height: int, width: int) -> torch.Tensor:
+    def level(self, height: int, width: int) -> Iterator[tuple[int, torch.Tensor]]:
         top, bottom = _bounds(np.int64(self._height), height)
         left, right = _bounds(np.int64(self._width), width)
         counts = (bottom - top)[:, None] * (right - left)
         factors = np.repeat((_SCALE / counts).astype(np.float32)[..., None], CHANNELS, axis=2)
-        pixels = np.empty((len(self._tables), height, width, CHANNELS), dtype=np.float32)
-        for table, image in zip(self._tables, pixels, strict=True):
-            rows = table.take(bottom, axis=0)
-            rows -= table.take(top, axis=0)
-            sums = rows.take(right, axis=1)
-            sums -= rows.take(left, axis=1)
-            # image by image, while the cache still holds it
-            image[...] = sums
-            image *= factors
-            image -= np.float32(_OFFSET)
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        for images in _passes(len(self._tables), height * width, "cpu"):
+            pixels = np.empty((len(images), height, width, CHANNELS), dtype=np.float32)
+            for table, image in zip(self._tables[images.start : images.stop], pixels, strict=True):
+                rows = table.take(bottom, axis=0)
+                rows -= table.take(top, axis=0)
+                sums = rows.take(right, axis=1)
+                sums -= rows.take(left, axis=1)
+                # image by image, while the cache still holds it
+                image[...] = sums
+                image *= factors
+                image -= np.float32(_OFFSET)
+            yield images.start, torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def crops(self, frames: torch.Tensor, windows: torch.Tensor, size_px: int) -> torch.Tensor:
         x1, y1, x2, y2 = windows.numpy().T[..., None]
@@ -105,7 +111,7 @@ class TorchAreaTables:
         across = torch.cumsum(pixels, dim=2, dtype=torch.int32)
         self._tables[:, 1:, 1:, :3] = torch.cumsum(across, dim=1, dtype=torch.int32)
 
-    def level(self, height: int, width: int) -> torch.Tensor:
+    def level(self, height: int, width: int) -> Iterator[tuple[int, torch.Tensor]]:
         device = self._tables.device
         top, bottom = (
             torch.from_numpy(bound).to(device) for bound in _bounds(np.int64(self._height), height)
@@ -113,9 +119,11 @@ class TorchAreaTables:
         left, right = (
             torch.from_numpy(bound).to(device) for bound in _bounds(np.int64(self._width), width)
         )
-        rows = self._tables[:, bottom] - self._tables[:, top]
         counts = (bottom - top)[:, None] * (right - left)
-        return _normalised(rows[:, :, right] - rows[:, :, left], counts)
+        for images in _passes(len(self._tables), height * width, device.type):
+            tables = self._tables[images.start : images.stop]
+            rows = tables[:, bottom] - tables[:, top]
+            yield images.start, _normalised(rows[:, :, right] - rows[:, :, left], counts)
 
     def crops(self, frames: torch.Tensor, windows: torch.Tensor, size_px: int) -> torch.Tensor:
         x1, y1, x2, y2 = windows.T[..., None]
@@ -128,6 +136,12 @@ class TorchAreaTables:
         sums = table[frame, bottom, right] - table[frame, bottom, left]
         sums += table[frame, top, left] - table[frame, top, right]
         return _normalised(sums, (bottom - top) * (right - left))
+
+
+def _passes(count: int, image_px: int, device: str) -> Iterator[range]:
+    """`count` images of a level, as many at a time as one pass takes."""
+    size = max(1, _PASS_PX[device] // image_px)
+    return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
 def _bounds(

@@ -57,7 +57,8 @@ class RunRequest:
     results: Path | None = None
     report: Path | None = None
     overwrite: bool = False
-    window_bytes: int = 384 * MEGABYTE_BYTES
+    window_bytes: int | None = None
+    """Memory for frames that wait for their analysis; None is what the source's size asks for."""
     device: str = "auto"
     batch: int = 8
     """Most images that one detector batch takes."""
