@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
+from mien.job_commands import cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
+from mien.worker_commands import worker
 
 OUR_BUG = 1
 INTERRUPTED = 130
@@ -189,6 +191,10 @@ def evaluate(
     click.echo(found.table())
     if json_file is not None:
         write_whole(json_file, found.to_json(), overwrite=overwrite)
+
+
+for command in (submit, list_jobs, status, cancel, retry, worker):
+    cli.add_command(command)
 
 
 def main() -> None:

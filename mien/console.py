@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from mien.contract.frames import SourceInfo
     from mien.contract.stage import Progress
+    from mien.jobs.record import JobRecord
     from mien.stream import Outcome
     from workers.summary import TrackSummary
 
@@ -45,6 +46,17 @@ class Console:
         else:
             yield _lines()
 
+    @contextmanager
+    def job_progress(self) -> Iterator[Callable[[JobRecord], None]]:
+        """A function to be told how far a job elsewhere is."""
+        if self._quiet:
+            yield lambda record: None
+        elif sys.stderr.isatty():
+            with _job_bar() as tell:
+                yield tell
+        else:
+            yield _job_lines()
+
     def summary(self, outcome: Outcome) -> None:
         """Which face showed what for how long, where the files are, how fast it went."""
         if self._quiet:
@@ -69,6 +81,19 @@ def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
             parts.append(f"{_span(left_s)} left")
     parts.append(f"{progress.faces} detections")
     return " · ".join(parts)
+
+
+def job_line(record: JobRecord) -> str:
+    """'running  frame 240/472 · 31.0 frames/s · 7.5 s left' or how the job has ended."""
+    if record.state != "running":
+        return f"{record.state}: {record.error}" if record.error else record.state
+    total = f"/{record.total}" if record.total else ""
+    parts = [f"frame {record.done}{total}"]
+    if record.fps:
+        parts.append(f"{record.fps} frames/s")
+    if record.eta_s is not None:
+        parts.append(f"{_span(record.eta_s)} left")
+    return "running  " + " · ".join(parts)
 
 
 def summary_lines(outcome: Outcome) -> list[str]:
@@ -148,6 +173,38 @@ def _lines() -> Tell:
                 click.echo(state_line(info, progress, now - begin), err=True)
 
     return tell
+
+
+def _job_lines() -> Callable[[JobRecord], None]:
+    last, state = -LINE_EVERY_S, ""
+
+    def tell(record: JobRecord) -> None:
+        nonlocal last, state
+        now = time.monotonic()
+        if record.state != state or now - last >= LINE_EVERY_S:
+            last, state = now, record.state
+            with suppress(BrokenPipeError):
+                click.echo(job_line(record), err=True)
+
+    return tell
+
+
+@contextmanager
+def _job_bar() -> Iterator[Callable[[JobRecord], None]]:
+    from rich.console import Console as Terminal
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (BarColumn(), TextColumn("{task.description}"))
+    with Bars(*columns, console=Terminal(stderr=True), transient=True) as bar:
+        task = bar.add_task("queued", total=None)
+
+        def tell(record: JobRecord) -> None:
+            bar.update(
+                task, total=record.total, completed=record.done, description=job_line(record)
+            )
+
+        yield tell
 
 
 @contextmanager

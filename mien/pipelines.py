@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from model.pipeline import ExpressionPipeline
 
 
+MOST_LOADED = 64
+"""Pipelines that are kept; each has a detector of its own, some 3 MB."""
+
+
 class Pipelines:
     """Loaded networks by settings; safe from any thread.
 
-    They are loaded when the first image asks for them, while decoding has begun.
+    They are loaded when the first image asks for them, while decoding has begun; the classifier
+    once for all settings that share it. Settings that have not been asked for lately are
+    forgotten, since every size of picture has its own.
     """
 
     def __init__(self, weights: Sequence[str], device: str) -> None:
@@ -37,6 +43,26 @@ class Pipelines:
         """Whether the weights that the settings name are here."""
         return settings.weights_sha256 in self._weights
 
+    @property
+    def device(self) -> str:
+        """Where they run, after `check`."""
+        from model.pipeline import choose_device
+
+        return str(choose_device(self._device))
+
+    def check(self) -> None:
+        """Find out now what would otherwise be found out with the first image.
+
+        Raises:
+            UsageError: there is no such device.
+            WeightsError: weights are damaged.
+        """
+        from model.checkpoint import load_weights
+
+        device = self.device
+        for name in self._weights.values():
+            load_weights(name, device)
+
     def get(self, settings: AnalysisSettings) -> ExpressionPipeline:
         """The pipeline for these settings.
 
@@ -51,7 +77,21 @@ class Pipelines:
                 if not self.serves(settings):
                     raise WeightsError(f"there are no weights {settings.weights_sha256[:12]} here")
                 self._loaded[settings] = ExpressionPipeline(
-                    settings, weights=self._weights[settings.weights_sha256], device=self._device
+                    settings,
+                    weights=self._weights[settings.weights_sha256],
+                    device=self._device,
+                    like=self._like(settings),
                 )
-            self.numerics = dict(self._loaded[settings].numerics)
-            return self._loaded[settings]
+            pipeline = self._loaded[settings] = self._loaded.pop(settings)  # the latest is the last
+            while len(self._loaded) > MOST_LOADED:
+                del self._loaded[next(iter(self._loaded))]
+            self.numerics = dict(pipeline.numerics)
+            return pipeline
+
+    def _like(self, settings: AnalysisSettings) -> ExpressionPipeline | None:
+        """A loaded pipeline with the same classifier."""
+        wanted = (settings.weights_sha256, settings.views)
+        for other, pipeline in self._loaded.items():
+            if (other.weights_sha256, other.views) == wanted:
+                return pipeline
+        return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mien.contract.atomic import check_target
-from mien.contract.errors import UsageError
+from mien.contract.errors import UsageError, WeightsError
 from mien.contract.requests import RunRequest
-from model.checkpoint import read_info
+from model.checkpoint import WEIGHTS_FOLDER, read_info, weights_path
 from producer.addresses import local_path
 from workers.results import check_results
 
@@ -29,6 +29,14 @@ def check_request(request: RunRequest) -> None:
         if target.resolve() in seen:
             raise UsageError(f"{target} is asked for twice; give every output a name of its own")
         seen.add(target.resolve())
+
+
+def comes_with_mien(weights: str) -> bool:
+    """Whether these are weights that every process has, by name; others are a file."""
+    try:
+        return weights_path(weights).parent == WEIGHTS_FOLDER
+    except WeightsError:
+        return False
 
 
 def describe_weights(name: str) -> dict[str, object]:

@@ -134,6 +134,10 @@ class Stream:
             blur=request.output is not None and request.output.blur,
         ).run()
 
+    def numerics(self) -> Mapping[str, str]:
+        """What the analyzers ran with, by their own words; before the stream is closed."""
+        return self._port.numerics()
+
     def end_early(self) -> None:
         """Treat the frame that is read now as the source's last."""
         self._producer.stop()

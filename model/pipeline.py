@@ -45,8 +45,9 @@ class ExpressionPipeline:
         *,
         weights: str | Path = "default",
         device: str = "auto",
+        like: ExpressionPipeline | None = None,
     ) -> None:
-        """Loads the networks.
+        """Loads the networks; the classifier is that of `like` where it is the same.
 
         Raises:
             UsageError: there is no such device.
@@ -55,16 +56,15 @@ class ExpressionPipeline:
         self.device = choose_device(device)
         if self.device.type == "cpu":
             keep_memory()
-        network, self.info = load_weights(weights, self.device)
-        if self.info.tensor_sha256 != settings.weights_sha256:
-            raise WeightsError(
-                f"the settings ask for weights {settings.weights_sha256[:12]}, "
-                f"but {weights} holds {self.info.tensor_sha256[:12]}"
-            )
+        self._views = settings.views
+        self._classifier: Classifier
+        if like is not None and like._shares_with(settings, self.device):
+            self.info, self._classifier = like.info, like._classifier
+        else:
+            self.info, self._classifier = _load(settings, weights, self.device)
         self._settings_sha256 = settings.sha256
         self._geometry = GEOMETRY[settings.detector]
         self._detector = make_detector(settings, self.device)
-        self._classifier = Classifier(network, self.info, settings.views, self.device)
         self.numerics = {
             "device": self.device.type,
             "detector_dtype": "float32" if settings.detector == "mtcnn" else "uint8",
@@ -97,6 +97,10 @@ class ExpressionPipeline:
             for faces, quantised, share in zip(found, boxes, shares, strict=True)
         ]
 
+    def _shares_with(self, settings: AnalysisSettings, device: torch.device) -> bool:
+        mine = (self.info.tensor_sha256, self._views, self.device)
+        return mine == (settings.weights_sha256, settings.views, device)
+
     def _analysis(self, faces: Detections, boxes: Floats, probabilities: Floats) -> FrameAnalysis:
         confidences = faces.confidences
         return FrameAnalysis(
@@ -105,6 +109,18 @@ class ExpressionPipeline:
             probabilities=probabilities,
             settings_sha256=self._settings_sha256,
         )
+
+
+def _load(
+    settings: AnalysisSettings, weights: str | Path, device: torch.device
+) -> tuple[WeightsInfo, Classifier]:
+    network, info = load_weights(weights, device)
+    if info.tensor_sha256 != settings.weights_sha256:
+        raise WeightsError(
+            f"the settings ask for weights {settings.weights_sha256[:12]}, "
+            f"but {weights} holds {info.tensor_sha256[:12]}"
+        )
+    return info, Classifier(network, info, settings.views, device)
 
 
 def choose_device(name: str) -> torch.device:

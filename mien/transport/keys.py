@@ -5,7 +5,7 @@ key (after prefix)    type    what                                life span
 ====================  ======  ==================================  ================================
 streams               zset    streams with work, by end of lease  `LEASE_S` from the last renewal
 analyzers             zset    who takes work, by end of life      `HEART_S` from the last beat
-meta:ID               hash    fence, settings, live               `GRACE_S` from the last renewal
+meta:ID               hash    fence, settings, live, numerics     `GRACE_S` from the last renewal
 log:ID                stream  one record an analysed frame        `GRACE_S` from the last renewal
 done:ID               bits    which frames the log answers        `GRACE_S` from the last renewal
 work:ID:FENCE         stream  frames that wait, with their group  `WORK_S` from the last renewal

@@ -6,13 +6,15 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.transport.feed import Feed
+from mien.transport.numerics import merged, to_line
 from mien.transport.ports import Closed, Lease, Superseded
 
 Serves = Callable[[AnalysisSettings], bool]
+Numerics = Callable[[], Mapping[str, str]]
 
 
 class MemoryTransport:
@@ -36,8 +38,8 @@ class MemoryTransport:
             self._changed.notify_all()
         return _MemoryStream(self, stream, attempt)
 
-    def work(self, serves: Serves | None = None) -> _MemoryWork:
-        return _MemoryWork(self, serves)
+    def work(self, serves: Serves | None = None, numerics: Numerics = dict) -> _MemoryWork:
+        return _MemoryWork(self, serves, numerics)
 
     def close(self) -> None:
         with self._changed:
@@ -65,11 +67,12 @@ class MemoryTransport:
                     return attempt.waiting.popleft()
         return None
 
-    def _publish(self, lease: Lease, record: AnalysisRecord) -> None:
+    def _publish(self, lease: Lease, record: AnalysisRecord, numerics: str) -> None:
         with self._changed:
             attempt = self._of(lease)
             if attempt is not None:  # a stream that has ended wants no more results
                 attempt.feed.records.append(record)
+                attempt.numerics.add(numerics)
             self._changed.notify_all()
 
     def _give_back(self, lease: Lease) -> None:
@@ -131,6 +134,7 @@ class _Attempt:
         self.live = live
         self.waiting: deque[Lease] = deque()
         self.feed = Feed()
+        self.numerics: set[str] = set()
         self.superseded = False
         self.ended = False
 
@@ -155,6 +159,9 @@ class _MemoryStream:
     def read(self, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
         return self._transport._read(self._attempt, after, wait_s)
 
+    def numerics(self) -> Mapping[str, str]:
+        return merged(self._attempt.numerics)
+
     def confirm(self) -> None:
         if self._attempt.superseded:  # that the transport is closed by now makes no difference
             self._attempt.check()
@@ -166,16 +173,19 @@ class _MemoryStream:
 class _MemoryWork:
     """One analyzer's side of the transport."""
 
-    def __init__(self, transport: MemoryTransport, serves: Serves | None) -> None:
+    def __init__(
+        self, transport: MemoryTransport, serves: Serves | None, numerics: Numerics
+    ) -> None:
         self._transport = transport
         self._serves = serves
+        self._numerics = numerics
         self._known: dict[AnalysisSettings, bool] = {}
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
         return self._transport._take(limit, wait_s, self._does_serve)
 
     def publish(self, lease: Lease, record: AnalysisRecord) -> None:
-        self._transport._publish(lease, record)
+        self._transport._publish(lease, record, to_line(self._numerics()))
 
     def give_back(self, lease: Lease) -> None:
         self._transport._give_back(lease)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +73,12 @@ class StreamPort(Protocol):
         Waits up to `wait_s` for the first one. The next position is `after + len(result)`.
         """
 
+    def numerics(self) -> Mapping[str, str]:
+        """What the analyzers of all that was published so far said that they ran with.
+
+        Where two said different things of the same, both stand there. Empty where none did.
+        """
+
     def confirm(self) -> None:
         """Make sure that no newer attempt has begun; asked before anything gets its final name."""
 
@@ -97,11 +103,17 @@ class Transport(Protocol):
                 attempt sees other pictures.
         """
 
-    def work(self, serves: Callable[[AnalysisSettings], bool] | None = None) -> WorkPort:
+    def work(
+        self,
+        serves: Callable[[AnalysisSettings], bool] | None = None,
+        numerics: Callable[[], Mapping[str, str]] = dict,
+    ) -> WorkPort:
         """A port for one more analyzer.
 
-        `serves` says whether it can work with such settings; it is asked once for each. Streams
-        with others are left to other analyzers.
+        Args:
+            serves: Says whether it can work with such settings; it is asked once for each. Streams
+                with others are left to other analyzers.
+            numerics: Says what it runs with; asked at every publication.
         """
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ several streams at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.wire import Encoding
@@ -70,9 +70,18 @@ class RedisTransport:
         self._keep(port)
         return port
 
-    def work(self, serves: Callable[[AnalysisSettings], bool] | None = None) -> RedisWork:
+    def work(
+        self,
+        serves: Callable[[AnalysisSettings], bool] | None = None,
+        numerics: Callable[[], Mapping[str, str]] = dict,
+    ) -> RedisWork:
         port = RedisWork(
-            self._server, self._keys, serves, stuck_s=self._stuck_s, lifetimes=self._lifetimes
+            self._server,
+            self._keys,
+            serves,
+            numerics,
+            stuck_s=self._stuck_s,
+            lifetimes=self._lifetimes,
         )
         self._keep(port)
         return port

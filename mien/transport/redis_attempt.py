@@ -147,6 +147,13 @@ class RedisAttempt:
         """Whether the log still has the entry at a position."""
         return bool(self.call(lambda client: client.xrange(self.log, position, position, 1)))
 
+    def numerics(self, patience_s: float | None = None) -> list[str]:
+        """What the analyzers of what the log holds said that they ran with, a line each."""
+        found = self.call(lambda client: client.hkeys(self._meta), patience_s)
+        names = [bytes(name).decode() for name in found]  # type: ignore[arg-type]
+        mark = "numerics:"
+        return [name.removeprefix(mark) for name in names if name.startswith(mark)]
+
     def end(self, patience_s: float) -> None:
         """Withdraw the work; analyses stay for a while where another attempt can use them."""
         arguments = (self.stream, self._fence, _ms(self.lives.grace_s))

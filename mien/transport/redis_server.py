@@ -50,7 +50,7 @@ class RedisServer:
         """
         self.name = address_of(url)
         self._closed = threading.Event()
-        self._reached = True
+        self._reached: bool | None = None  # nothing was asked yet
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -114,8 +114,8 @@ class RedisServer:
             raise Closed
 
     def _tell(self, *, reached: bool) -> None:
-        if reached != self._reached:
-            self._reached = reached
+        before, self._reached = self._reached, reached
+        if before is not None and reached != before:  # that it never answered is an error, not news
             says = "answers again" if reached else "does not answer; trying again"
             _log.warning("the server at %s %s", self.name, says)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
 from mien.contract.errors import TransportError
 from mien.contract.wire import Encoding, decode_record, encode_image
 from mien.transport.feed import Feed
+from mien.transport.numerics import merged
 from mien.transport.ports import Closed, Superseded
 from mien.transport.redis_attempt import RedisAttempt
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
@@ -38,6 +39,7 @@ class RedisStream:
         self._doubtful = False  # whether the log may have lost the entry there
         self._sending = threading.RLock()
         self._outstanding: dict[int, AnalysisImage] = {}
+        self._numerics: set[str] = set()  # kept here too: a server may forget
         self._failure: BaseException | None = None
         self._ended = threading.Event()
         name = f"lease of {attempt.stream}"
@@ -61,6 +63,11 @@ class RedisStream:
                 break
         self._check()
         return list(self._feed.records)
+
+    def numerics(self) -> Mapping[str, str]:
+        self._check()
+        self._numerics.update(self._attempt.numerics())
+        return merged(self._numerics)
 
     def confirm(self) -> None:
         self._check()
@@ -123,6 +130,7 @@ class RedisStream:
         trim = self._position.decode() if read else ""
         if not self._attempt.renew(trim, patience_s):
             self._recover()
+        self._numerics.update(self._attempt.numerics(patience_s))
 
     def _keep_lease(self) -> None:
         while not self._ended.wait(self._attempt.lives.renew_s):

@@ -20,7 +20,7 @@ end
 if held ~= fence then
   if held then redis.call('DEL', work .. held, images .. held) end
   local same = redis.call('HGET', meta, 'settings') == settings
-  if live == '1' or not same then redis.call('DEL', log, done) end
+  if live == '1' or not same then redis.call('DEL', meta, log, done) end
   redis.call('HSET', meta, 'fence', fence, 'settings', settings, 'live', live)
 end
 redis.pcall('XGROUP', 'CREATE', work .. fence, GROUP, '0', 'MKSTREAM')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import redis
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.contract.wire import WireError, decode_image, encode_record
 from mien.transport.keys import GROUP, Keys, Lifetimes
+from mien.transport.numerics import to_line
 from mien.transport.ports import Lease
 from mien.transport.redis_consumer import RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
@@ -44,12 +45,14 @@ class RedisWork:
         server: RedisServer,
         keys: Keys,
         serves: Callable[[AnalysisSettings], bool] | None,
+        numerics: Callable[[], Mapping[str, str]],
         *,
         stuck_s: float,
         lifetimes: Lifetimes,
     ) -> None:
         self._server, self._keys = server, keys
         self._stuck_s = stuck_s
+        self._numerics = numerics
         self._active = ActiveStreams(server, keys, serves)
         self._extra: deque[_Entry] = deque()  # taken while waiting, and more than was asked for
         self._claim_s = 0.0
@@ -177,7 +180,8 @@ class RedisWork:
             keys.meta(stream), keys.log(stream), keys.done(stream),
             keys.work(stream, fence), keys.images(stream, fence),
         )  # fmt: skip
-        arguments = (fence, entry, record.index, encode_record(record))
+        numerics = to_line(self._numerics())
+        arguments = (fence, entry, record.index, encode_record(record), numerics)
         self._server.call(lambda client: PUBLISH.run(client, names, arguments))
 
     def _give_back(self, stream: str, fence: str, entry: str, index: int, deliveries: int) -> None:

@@ -89,9 +89,9 @@ return {{best.at - 1, entry[1], entry[2][2], whole(entry[2][4] + best.count)}}
 """)
 
 PUBLISH = Script("""
--- KEYS meta log done work images; ARGV fence id index record
+-- KEYS meta log done work images; ARGV fence id index record numerics
 local meta, log, done, work, images = unpack(KEYS)
-local fence, id, index, record = unpack(ARGV)
+local fence, id, index, record, numerics = unpack(ARGV)
 if state(meta, fence) ~= 'ok' then return 0 end
 redis.call('XACK', work, GROUP, id)
 local fresh = redis.call('XDEL', work, id) == 1
@@ -100,6 +100,7 @@ if redis.call('HGET', meta, 'live') ~= '1' then
   fresh = redis.call('SETBIT', done, index, 1) == 0
 end
 if fresh then redis.call('XADD', log, '*', 'r', record) end
+if fresh and numerics ~= '' then redis.call('HSET', meta, 'numerics:' .. numerics, '') end
 local life_ms = redis.call('PTTL', meta)
 live_at_least(log, life_ms)
 live_at_least(done, life_ms)

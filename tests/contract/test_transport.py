@@ -237,3 +237,19 @@ def test_many_analyzers_share_the_work_without_loss(transport: Transport) -> Non
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_a_stream_is_told_what_its_analyzers_ran_with(transport: Transport) -> None:
+    stream = transport.stream("a", SETTINGS)
+    assert stream.numerics() == {}
+    for index in range(3):
+        stream.offer(image("a", index))
+    for device in ("cpu", "cuda"):
+        work = transport.work(numerics=lambda: {"torch": "2.9", "device": device})  # noqa: B023
+        (lease,) = work.take(1, 1)
+        work.publish(lease, record(lease.image.index))
+    mute = transport.work()
+    (lease,) = mute.take(1, 1)
+    mute.publish(lease, record(lease.image.index))
+    assert stream.numerics() == {"device": "cpu | cuda", "torch": "2.9"}
+    assert transport.stream("b", SETTINGS).numerics() == {}

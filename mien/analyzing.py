@@ -1,0 +1,121 @@
+"""`mien worker analyzer`: analyses for all streams of a server until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Self
+
+from mien.contract.analyses import AnalysisSettings
+from mien.contract.stage import StageClock
+from mien.cores import shared_cores
+from mien.pipelines import Pipelines
+from mien.stages import StageGroup
+from mien.transport.redis import RedisTransport
+from workers.analyzer import Analyzer
+
+if TYPE_CHECKING:
+    from model.pipeline import ExpressionPipeline
+
+THREADS = 2
+"""So that a device is busy while the other thread's Python runs; they share the networks."""
+
+JOIN_S = 0.2
+DRAIN_S = 20.0
+"""So long may the batch in hand take after the wish to stop, and the server to come back."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzerSettings:
+    """How a worker analyses."""
+
+    weights: tuple[str, ...] = ("default",)
+    """Names or files of all that it serves."""
+    device: str = "auto"
+    batch: int = 8
+    """Most images analysed at once."""
+    delay_s: float = 0.0
+    """How long the first image of a batch waits for others to share it with."""
+
+
+def serve(url: str, settings: AnalyzerSettings) -> None:
+    """Work for all streams on the server; returns after SIGTERM or SIGINT.
+
+    What was taken by then is finished, what had not begun is handed back.
+
+    Raises:
+        UsageError: there is no such device, or the URL is none of a Redis server.
+        WeightsError: weights are missing or damaged.
+        TransportError: there is no server at the start; later it is waited for.
+    """
+    pipelines = Pipelines(settings.weights, settings.device)
+    transport = RedisTransport(url)
+    group = StageGroup(transport.close)
+    try:
+        # before any work is taken: whoever dies of a wrong option must not have frames in hand
+        pipelines.check()
+        clock = StageClock()
+        analyzers = [
+            Analyzer(
+                transport.work(pipelines.serves, lambda: pipelines.numerics),
+                _timed(pipelines, clock),
+                batch=settings.batch,
+                clock=clock,
+                delay_s=settings.delay_s,
+            )
+            for _ in range(THREADS)
+        ]
+        with _Draining(analyzers) as draining, shared_cores():
+            threads = [group.start(f"analyzer {n}", a.run) for n, a in enumerate(analyzers)]
+            _log.info("analyzing on %s", pipelines.device)
+            while any(thread.is_alive() for thread in threads):
+                for thread in threads:
+                    thread.join(JOIN_S)
+                if draining.is_overdue:
+                    transport.close()  # what is still in hand goes to others
+            group.join()
+    finally:
+        transport.close()
+
+
+def _timed(
+    pipelines: Pipelines, clock: StageClock
+) -> Callable[[AnalysisSettings], ExpressionPipeline]:
+    def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
+        with clock.time("load"):
+            return pipelines.get(settings)
+
+    return pipeline_for
+
+
+class _Draining:
+    """SIGTERM and SIGINT ask the analyzers to drain, while it is entered."""
+
+    def __init__(self, analyzers: Sequence[Analyzer]) -> None:
+        self._analyzers = analyzers
+        self._since_s: float | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._since_s is not None and time.monotonic() - self._since_s > DRAIN_S
+
+    def __enter__(self) -> Self:
+        self._before = {
+            number: signal.signal(number, self._drain) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _drain(self, number: int, frame: FrameType | None) -> None:
+        self._since_s = time.monotonic()
+        for analyzer in self._analyzers:
+            analyzer.drain()

@@ -1,0 +1,113 @@
+"""One attempt at a job: the stream process's part, with the record kept up to date."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+
+from mien.contract.errors import Interrupted, JobError, MienError
+from mien.contract.requests import RunRequest
+from mien.contract.stage import StageClock
+from mien.driving import drive
+from mien.interrupts import Interrupts
+from mien.jobs.record import JobRecord, State, What, failed
+from mien.jobs.roots import Roots
+from mien.jobs.store import JobStore
+from mien.jobs.teller import Cancelled, Teller
+from mien.requests import check_request, describe_weights
+from mien.stream import Outcome, Stream
+from mien.transport.ports import Superseded, Transport
+from producer.source import open_source
+
+OUR_BUG = 1
+
+_log = logging.getLogger(__name__)
+
+
+def carry_out(
+    record: JobRecord,
+    request: RunRequest,
+    *,
+    store: JobStore,
+    open_transport: Callable[[], Transport],
+    roots: Roots,
+) -> JobRecord:
+    """Run the stream to its end and write what came of it; the last record comes back.
+
+    It raises only what ends the attempt but not the job: the worker was told to stop
+    (`Interrupted`), or a newer attempt has begun (`Superseded`).
+    """
+    teller = Teller(record, store)
+    try:
+        outcome = _run(teller, request, open_transport, roots)
+    except (Interrupted, Superseded):
+        raise
+    except Cancelled:
+        return teller.end(
+            replace(teller.record, state="cancelled", exit_code=JobError.exit_code,
+                    error="cancelled; nothing was written")
+        )  # fmt: skip
+    except MienError as error:
+        return teller.end(failed(teller.record, str(error), error.exit_code, time.time()))
+    except Exception as error:  # noqa: BLE001 - whoever waits for the job has to be told
+        _tell_bug(record, error)
+        text = f"a bug in mien: {type(error).__name__}; the stream worker's log has more"
+        return teller.end(failed(teller.record, text, OUR_BUG, time.time()))
+    state: State = "cancelled" if teller.cancelled else "finished"
+    frames = outcome.progress.frames
+    return teller.end(
+        replace(
+            teller.record, state=state, exit_code=0, written=_written(outcome), done=frames,
+            total=None if outcome.info.kind == "live" else outcome.info.frame_count,
+            fps=round(frames / outcome.seconds["wall"], 1) if outcome.seconds["wall"] else None,
+        )
+    )  # fmt: skip
+
+
+def _run(
+    teller: Teller, request: RunRequest, open_transport: Callable[[], Transport], roots: Roots
+) -> Outcome:
+    roots.check(request)
+    if teller.record.owns_outputs:
+        request = _replacing(request)
+    check_request(request)
+    with Interrupts() as interrupts, ExitStack() as stack:
+        source = open_source(request.source)
+        stack.callback(source.close)
+        weights = describe_weights(request.analysis.weights)
+        transport = open_transport()
+        stack.callback(transport.close)
+        stream = Stream(
+            request, source, transport, weights=weights, clock=StageClock(), name=teller.record.id
+        )
+        stack.callback(stream.abort)
+        teller.begin()
+        if not drive(stream, transport, (), interrupts, lambda: teller.tick(stream)):
+            stream.abort()
+            stack.pop_all()  # the source is still being read, and must not be closed under it
+            raise Interrupted("interrupted while the source did not answer")
+        return stream.finish(stream.numerics())
+
+
+def _replacing(request: RunRequest) -> RunRequest:
+    """The request of an attempt after one that may have put some of its files in place."""
+    output = request.output and replace(request.output, overwrite=True)
+    return replace(request, output=output, overwrite=True)
+
+
+def _written(outcome: Outcome) -> tuple[What, ...]:
+    places: dict[What, object] = {
+        "output": outcome.output, "results": outcome.results, "report": outcome.report
+    }  # fmt: skip
+    return tuple(what for what, place in places.items() if place is not None)
+
+
+def _tell_bug(record: JobRecord, error: Exception) -> None:
+    """Where it happened, without the texts of errors: they may hold what must not be shown."""
+    steps = "".join(traceback.format_tb(error.__traceback__))
+    what = type(error).__name__ if record.sealed_source else f"{type(error).__name__}: {error}"
+    _log.error("job %s: a bug in mien: %s\n%s", record.id, what, steps)

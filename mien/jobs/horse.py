@@ -1,0 +1,87 @@
+"""What an RQ work horse runs: one attempt at one job, told by its id alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mien.contract.errors import JobError, MienError, UsageError
+from mien.contract.request_json import request_from_json
+from mien.contract.requests import RunRequest
+from mien.contract.wire import Encoding
+from mien.jobs.attempt import carry_out
+from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
+from mien.jobs.record import JobRecord, failed, given_up
+from mien.jobs.roots import Roots
+from mien.jobs.sealing import unseal
+from mien.jobs.store import JobStore
+from mien.jobs.webhook import tell
+from mien.transport.redis import RedisTransport
+from mien.transport.redis_server import RedisServer
+
+PATIENCE_S = 60.0
+"""How long the beginning of an attempt waits for the server."""
+
+
+def run(job: str) -> None:
+    """Carry the job out, unless it is over already.
+
+    It returns where the job has ended, well or not: the record says how. It raises where another
+    attempt should be made.
+    """
+    url = os.environ.get(REDIS_URL, DEFAULT_URL)
+    store = JobStore(RedisServer(url))
+    record = store.get(job, PATIENCE_S)
+    if record is None or record.over:
+        return
+    if store.end_is_wished(job, PATIENCE_S):
+        end(store, replace(record, state="cancelled", exit_code=JobError.exit_code,
+                           error="cancelled before it began", ended_s=time.time()))  # fmt: skip
+        return
+    try:
+        request = _request(record)
+    except MienError as error:
+        end(store, failed(record, str(error), error.exit_code, time.time()))
+        return
+    wire: Encoding = "jpeg" if os.environ.get(WIRE) == "jpeg" else "raw"
+    record = carry_out(
+        record,
+        request,
+        store=store,
+        open_transport=lambda: RedisTransport(url, wire=wire),
+        roots=Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT)),
+    )
+    if record.webhook is not None:
+        tell(record.webhook, record)
+
+
+def give_up(store: JobStore, job: str) -> None:
+    """Write that no further attempt will be made, unless the job is over already."""
+    record = store.get(job)
+    if record is not None and not record.over:
+        end(store, failed(record, given_up(record), JobError.exit_code, time.time()))
+
+
+def end(store: JobStore, record: JobRecord) -> None:
+    """Write the last record of a job that is not running, and tell whoever waits for it."""
+    store.put(record)
+    store.forget_wish(record.id, PATIENCE_S)
+    if record.webhook is not None:
+        tell(record.webhook, record)
+
+
+def _request(record: JobRecord) -> RunRequest:
+    try:
+        request = request_from_json(record.request)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError("its request is of another version of mien than this worker") from None
+    if record.sealed_source is None:
+        return request
+    return replace(request, source=unseal(record.sealed_source, os.environ.get(SECRET)))
+
+
+def _folder(variable: str) -> Path | None:
+    text = os.environ.get(variable)
+    return Path(text) if text else None

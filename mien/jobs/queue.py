@@ -1,0 +1,268 @@
+"""What a user does with jobs: submit, watch, cancel, try again."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from rq import Retry
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from mien.contract.errors import JobError, UsageError
+from mien.contract.request_json import request_to_json
+from mien.contract.requests import RunRequest
+from mien.jobs.record import KEEP_S, MOST_BYTES, JobRecord, failed, given_up, largest_bytes
+from mien.jobs.rq_queue import stream_queue
+from mien.jobs.sealing import seal
+from mien.jobs.store import JobStore
+from mien.jobs.webhook import check_webhook, tell
+from mien.transport.keys import GRACE_S
+from mien.transport.redis_server import RedisServer, Unreachable
+from producer.addresses import parse
+
+JOB_FUNCTION = "mien.jobs.horse.run"
+MOST_ATTEMPTS = 4
+"""Of a file's job: so often may its worker die before it is given up."""
+LIVE_ATTEMPTS = 1_000_000
+RESULT_S = 60
+"""Life of RQ's own entry after the job has ended; deleting it at once fails in RQ where an earlier
+attempt's worker was killed."""
+SUBMITTING_S = 10
+"""So long may lie between a record and its place in the queue."""
+SILENT_S = 600
+"""A job that RQ does not know, and whose attempt says nothing for so long, is lost."""
+LET_GO_S = 5.0
+"""How long RQ may take to let go of a job that is over."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Submitted(NamedTuple):
+    """What came of a submission."""
+
+    record: JobRecord
+    is_new: bool
+    """False where there was a job of this id, which is left as it is."""
+
+
+class Jobs:
+    """The queue of stream jobs on one server."""
+
+    def __init__(self, url: str) -> None:
+        """Connects.
+
+        Raises:
+            UsageError: the URL is none of a Redis server.
+            TransportError: there is no server, or it does not let us in.
+        """
+        server = RedisServer(url)
+        self.store = JobStore(server)
+        self._name = server.name
+        self._client = redis.Redis.from_url(url, protocol=2)
+        self._queue = stream_queue(self._client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.server.close()
+        self._client.close()
+
+    def submit(
+        self,
+        request: RunRequest,
+        *,
+        job: str | None = None,
+        webhook: str | None = None,
+        keep_s: int = KEEP_S,
+        secret: str | None = None,
+    ) -> Submitted:
+        """Put a job into the queue.
+
+        Raises:
+            UsageError: the id or the webhook is not valid, a password cannot be sealed, or the
+                names are too long.
+            TransportError: the server does not answer.
+        """
+        job = job or uuid.uuid4().hex[:12]
+        check_id(job)
+        if webhook is not None:
+            check_webhook(webhook)
+        shown, secret_source = _split(request.source)
+        record = JobRecord(
+            id=job,
+            request=request_to_json(replace(request, source=shown)),
+            sealed_source=seal(secret_source, secret) if secret_source is not None else None,
+            created_s=time.time(),
+            keep_s=keep_s,
+            webhook=webhook,
+        )
+        if (size := largest_bytes(record)) > MOST_BYTES:
+            raise UsageError(
+                f"the names of input and outputs are together {size - MOST_BYTES} bytes too long "
+                "for a job"
+            )
+        if not self.store.create(record):
+            return Submitted(self.find(job), is_new=False)
+        self._enqueue(record)
+        return Submitted(record, is_new=True)
+
+    def has(self, job: str) -> bool:
+        """Whether there is a job of this id; raises `UsageError` for what can be none."""
+        check_id(job)
+        return self.store.get(job) is not None
+
+    def find(self, job: str) -> JobRecord:
+        """The record, with what RQ alone knows: that a job has lost all its attempts.
+
+        Raises:
+            UsageError: there is no such job.
+        """
+        check_id(job)
+        record = self.store.get(job)
+        if record is None:
+            raise UsageError(f"there is no job {job} (any more) on the server at {self._name}")
+        return self._judged(record)
+
+    def all(self) -> list[JobRecord]:
+        """Every job that is remembered, oldest first."""
+        return [self._judged(record) for record in self.store.all()]
+
+    def cancel(self, job: str) -> JobRecord:
+        """End it: one that waits at once, one that runs within seconds, one that is over not."""
+        record = self.find(job)
+        if record.over:
+            return record
+        self.store.wish_end(job)  # and not forgotten: a worker may be about to begin
+        if record.state == "queued" and self._withdraw(job):
+            record = replace(record, state="cancelled", exit_code=JobError.exit_code,
+                             error="cancelled before it began", ended_s=time.time())  # fmt: skip
+            self.store.put(record, patience_s=0)
+            if record.webhook is not None:
+                tell(record.webhook, record)
+        return record
+
+    def retry(self, job: str) -> JobRecord:
+        """Put a job that failed or was cancelled into the queue again.
+
+        Raises:
+            UsageError: there is no such job, or it is not over, or it is finished.
+        """
+        record = self.find(job)
+        if not record.over:
+            raise UsageError(f"job {job} is not over: it is {record.state}")
+        if record.state == "finished":
+            raise UsageError(f"job {job} is finished: submit it again under another id")
+        if not self._let_go(job):
+            raise UsageError(f"job {job} is just ending: try again in a moment")
+        self.store.forget_wish(job)
+        record = replace(
+            record, state="queued", error=None, exit_code=None, ended_s=None, eta_s=None,
+            done=0, written=(), owns_outputs=False,
+        )  # fmt: skip
+        self.store.put(record, patience_s=0)
+        self._enqueue(record)
+        return record
+
+    def _enqueue(self, record: JobRecord) -> None:
+        live = parse(record.source).kind == "camera"
+        with self._asking():
+            self._queue.enqueue_call(
+                JOB_FUNCTION,
+                args=(record.id,),
+                job_id=record.id,
+                timeout=-1,
+                result_ttl=RESULT_S,
+                failure_ttl=round(GRACE_S),
+                retry=Retry(max=(LIVE_ATTEMPTS if live else MOST_ATTEMPTS) - 1),
+            )
+
+    def _let_go(self, job: str) -> bool:
+        """Wait until RQ has finished with a job that is over, and take its entry away."""
+        deadline = time.monotonic() + LET_GO_S
+        while not self._withdraw(job):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _withdraw(self, job: str) -> bool:
+        """Take RQ's entry away; False where a worker has it."""
+        with self._asking():
+            entry = self._entry(job)
+            if entry is None:
+                return True
+            if entry.get_status() == JobStatus.STARTED:
+                return False
+            try:
+                entry.delete()
+            except (InvalidJobOperation, NoSuchJobError):
+                return False
+            return True
+
+    def _judged(self, record: JobRecord) -> JobRecord:
+        if record.over:
+            return record
+        entry = self._entry(record.id)
+        if entry is None:
+            return self._judged_alone(record)
+        status = entry.get_status(refresh=False)
+        if status == JobStatus.FAILED:
+            return self._lost(record, given_up(record))
+        if status == JobStatus.QUEUED and record.attempts:
+            return replace(record, state="queued", fps=None, eta_s=None)  # for another attempt
+        return record
+
+    def _judged_alone(self, record: JobRecord) -> JobRecord:
+        """Of a job that RQ does not know: the attempt says how it goes, while there is one."""
+        patience_s = SUBMITTING_S if record.state == "queued" else SILENT_S
+        if self.store.silent_s(record) <= patience_s:
+            return record
+        return self._lost(record, "the server has forgotten its place in the queue: try it again")
+
+    def _lost(self, record: JobRecord, reason: str) -> JobRecord:
+        now = self.store.get(record.id) or record  # it may have ended between the two looks
+        if now.over:
+            return now
+        record = failed(now, reason, JobError.exit_code, time.time())
+        self.store.put(record, patience_s=0)
+        return record
+
+    def _entry(self, job: str) -> Job | None:
+        with self._asking():
+            try:
+                return Job.fetch(job, self._client, serializer=JSONSerializer)
+            except NoSuchJobError:
+                return None
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise Unreachable(f"the server at {self._name} went away") from error
+
+
+def check_id(job: str) -> None:
+    """Raises `UsageError` for what can be no job's id."""
+    if not _ID.fullmatch(job):
+        raise UsageError("an id has up to 64 letters, digits, dashes and underscores")
+
+
+def _split(source: str) -> tuple[str, str | None]:
+    """What may be shown of a source, and the whole of it where that is less."""
+    shown = parse(source).name
+    try:
+        plain = urlunsplit(urlsplit(source))
+    except ValueError:
+        plain = source
+    return (source, None) if shown in (source, plain) else (shown, source)

@@ -1,0 +1,140 @@
+"""What is known of a job: small, JSON, and all that is left of it when it has ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+State = Literal["queued", "waiting for an analyzer", "running", "finished", "failed", "cancelled"]
+What = Literal["output", "results", "report"]
+
+OVER: frozenset[State] = frozenset({"finished", "failed", "cancelled"})
+"""States that a job does not leave by itself."""
+
+KEEP_S = 7 * 24 * 3600
+"""How long a job's record is kept, unless the submitter says otherwise."""
+
+LONGEST_ERROR_BYTES = 500
+"""Of a failure's sentence as it lies in the record, which stays small whatever failed."""
+
+MOST_BYTES = 4000
+"""A record is never larger, whatever happens to the job; what could become so is not submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job. It changes by `replace`, and only its running attempt or a command may do that."""
+
+    id: str
+    request: dict[str, Any]
+    """As JSON (`mien.contract.request_json`), the source without its password."""
+    sealed_source: str | None = None
+    """The source with its password, encrypted; None where it has none."""
+    state: State = "queued"
+    created_s: float = 0.0
+    """Seconds since 1970, UTC; the others alike."""
+    started_s: float | None = None
+    """When its last attempt began."""
+    ended_s: float | None = None
+    keep_s: int = KEEP_S
+    webhook: str | None = None
+    attempts: int = 0
+    done: int = 0
+    """Frames written in the running or last attempt."""
+    total: int | None = None
+    """Frames that its container promises; None for a camera and where it does not say."""
+    fps: float | None = None
+    """Frames written a second in the running or last attempt."""
+    eta_s: float | None = None
+    exit_code: int | None = None
+    """What `mien run` would have ended with."""
+    error: str | None = None
+    """One sentence."""
+    written: tuple[What, ...] = ()
+    """Which of the files that it was asked for are in place."""
+    owns_outputs: bool = False
+    """An attempt began to write: files of these names are the job's own, and may be replaced."""
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+    @property
+    def source(self) -> str:
+        """As it may be shown: without a password."""
+        return str(self.request["source"])
+
+    @property
+    def outputs(self) -> list[str]:
+        """Paths of the files that are in place."""
+        places = {
+            "output": (self.request.get("output") or {}).get("path"),
+            "results": self.request.get("results"),
+            "report": self.request.get("report"),
+        }
+        return [str(places[what]) for what in self.written]
+
+    def to_json(self) -> bytes:
+        text = json.dumps(dataclasses.asdict(self), separators=(",", ":"), ensure_ascii=False)
+        return text.encode("utf-8", "surrogatepass")  # a path may be no proper text
+
+    def status(self) -> dict[str, Any]:
+        """What a user is told."""
+        names = ("id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs")
+        return {name: getattr(self, name) for name in names}
+
+
+_FIELDS = {field.name for field in dataclasses.fields(JobRecord)}
+
+
+def record_from_json(text: bytes) -> JobRecord:
+    """A record again; what this version does not know of it is left out.
+
+    Raises:
+        ValueError: it is none.
+    """
+    plain = json.loads(text.decode("utf-8", "surrogatepass"))
+    try:
+        known = {name: value for name, value in plain.items() if name in _FIELDS}
+        return JobRecord(**{**known, "written": tuple(known.get("written", ()))})
+    except (AttributeError, TypeError) as error:
+        raise ValueError("this is no job record") from error
+
+
+def failed(record: JobRecord, error: str, exit_code: int, ended_s: float) -> JobRecord:
+    """The record of a job that ended without what it was asked for."""
+    return dataclasses.replace(
+        record, state="failed", error=_short(error), exit_code=exit_code, ended_s=ended_s,
+        eta_s=None,
+    )  # fmt: skip
+
+
+def given_up(record: JobRecord) -> str:
+    """Why there is no further attempt."""
+    return f"given up after {record.attempts} attempts: its worker died again and again"
+
+
+def largest_bytes(record: JobRecord) -> int:
+    """What a record that was just made can grow to."""
+    most = failed(record, "?" * LONGEST_ERROR_BYTES, 100, record.created_s)
+    number = 1e9 + 0.1
+    return len(
+        dataclasses.replace(
+            most, state="waiting for an analyzer", started_s=record.created_s,
+            attempts=10**6, done=10**9, total=10**9, fps=number, eta_s=number,
+            written=("output", "results", "report"), owns_outputs=True,
+        ).to_json()
+    )  # fmt: skip
+
+
+def _short(sentence: str) -> str:
+    sentence = " ".join(sentence.split())
+    shown = sentence
+    while len(json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")) > (
+        LONGEST_ERROR_BYTES
+    ):
+        sentence = sentence[: len(sentence) * 9 // 10]
+        shown = f"{sentence}…"
+    return shown

@@ -1,0 +1,45 @@
+"""RQ's queue, with the patience of minutes taken out of its housekeeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import redis
+from rq import Queue
+from rq.intermediate_queue import IntermediateQueue
+from rq.serializers import JSONSerializer
+from rq.utils import now
+
+QUEUE = "mien-streams"
+
+LOCK_S = 8
+"""Life of the lock of a housekeeping whose worker died in it; RQ's own is 15 minutes."""
+STUCK_S = 5
+"""So long may a job be neither in the queue nor started; RQ's own is a minute."""
+
+
+class _Between(IntermediateQueue):
+    """Jobs that a worker has taken and not begun; it may have died there."""
+
+    def should_be_cleaned_up(self, job_id: str) -> bool:
+        seen = self.get_first_seen(job_id)
+        return seen is not None and now() - seen > timedelta(seconds=STUCK_S)
+
+
+class StreamQueue(Queue):
+    """The queue that submitters and stream workers share."""
+
+    def __init__(self, name: str = QUEUE, **settings: object) -> None:
+        super().__init__(name, **settings)  # type: ignore[arg-type]
+
+    def acquire_maintenance_lock(self) -> bool:
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=LOCK_S))
+
+    @property
+    def intermediate_queue(self) -> IntermediateQueue:
+        return _Between(self.key, connection=self.connection)
+
+
+def stream_queue(connection: redis.Redis) -> StreamQueue:
+    """The queue on one server; what lies in it is JSON."""
+    return StreamQueue(connection=connection, serializer=JSONSerializer, default_timeout=-1)

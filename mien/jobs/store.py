@@ -1,0 +1,142 @@
+"""Where job records lie: one key each, and an index by age."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import redis
+
+from mien.contract.errors import JobError
+from mien.jobs.record import JobRecord, record_from_json
+from mien.transport.keys import PREFIX
+from mien.transport.lua import Script
+from mien.transport.redis_server import RedisServer
+
+WISH_S = 24 * 3600
+"""Life of the wish that a job be cancelled."""
+
+
+PUT = Script("""
+-- KEYS record; ARGV text attempts life (s)
+local held = redis.call('GET', KEYS[1])
+local known, plain = pcall(cjson.decode, held or '')
+if known and type(plain) == 'table' and (plain.attempts or 0) > tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+return 1
+""")
+
+
+class JobStore:
+    """Reads and writes records; safe from any thread.
+
+    ==================  ======  ====================================  ===========================
+    key (after prefix)  type    what                                  life span
+    ==================  ======  ====================================  ===========================
+    jobs                zset    ids by time of submission             the longest `keep_s`
+    job:ID              string  the record, JSON                      `keep_s` from the last change
+    cancel:ID           string  somebody wants the job to end         `WISH_S`, or the job's end
+    ==================  ======  ====================================  ===========================
+
+    Every method raises `TransportError`; those with `patience_s` wait so long for the server.
+    """
+
+    def __init__(self, server: RedisServer, prefix: str = PREFIX) -> None:
+        self.server = server
+        self._prefix = prefix
+        self._ids = f"{prefix}jobs"
+
+    def create(self, record: JobRecord) -> bool:
+        """Write the first record of a job; False where the id is taken."""
+        key, text = self._job(record.id), record.to_json()
+        done = self.server.call(
+            lambda client: client.set(key, text, ex=record.keep_s, nx=True), patience_s=0
+        )
+        if done:
+            self._index(record, patience_s=0)
+        return bool(done)
+
+    def put(self, record: JobRecord, patience_s: float = math.inf) -> bool:
+        """Write the whole record: a server that forgot it knows it again.
+
+        False where a later attempt has written it: that one's word counts.
+        """
+        keys, arguments = [self._job(record.id)], (record.to_json(), record.attempts, record.keep_s)
+        done = self.server.call(
+            lambda client: PUT.run(client, keys, arguments), patience_s=patience_s
+        )
+        if done:
+            self._index(record, patience_s)
+        return bool(done)
+
+    def get(self, job: str, patience_s: float = 0) -> JobRecord | None:
+        """The record, if there is one.
+
+        Raises:
+            JobError: it cannot be read.
+        """
+        text = self.server.call(lambda client: client.get(self._job(job)), patience_s=patience_s)
+        if text is None:
+            return None
+        record = _read(bytes(text))  # type: ignore[arg-type]  # the client decodes nothing
+        if record is None:
+            raise JobError(f"the record of job {job} is damaged, or of another version of mien")
+        return record
+
+    def silent_s(self, record: JobRecord) -> float:
+        """Seconds since the record was written the last time, by the server's clock."""
+        left_ms = self.server.call(lambda client: client.pttl(self._job(record.id)), patience_s=0)
+        return max(record.keep_s - int(left_ms) / 1000, 0.0)
+
+    def all(self) -> list[JobRecord]:
+        """Those that can be read, oldest first; forgets ids whose record has lived out its time."""
+        answer = self.server.call(lambda client: client.zrange(self._ids, 0, -1), patience_s=0)
+        ids = [bytes(job).decode() for job in answer]  # type: ignore[arg-type]
+        if not ids:
+            return []
+        keys = [self._job(job) for job in ids]
+        texts: Sequence[bytes | None] = self.server.call(
+            lambda client: client.mget(keys),  # type: ignore[arg-type, return-value]
+            patience_s=0,
+        )
+        gone = [job for job, text in zip(ids, texts, strict=True) if text is None]
+        if gone:
+            self.server.call(lambda client: client.zrem(self._ids, *gone), patience_s=0)
+        found = [_read(text) for text in texts if text is not None]
+        return [record for record in found if record is not None]
+
+    def wish_end(self, job: str) -> None:
+        """Ask the running attempt, if there is one, to end."""
+        self.server.call(
+            lambda client: client.set(self._cancel(job), b"1", ex=WISH_S), patience_s=0
+        )
+
+    def end_is_wished(self, job: str, patience_s: float = 0) -> bool:
+        key = self._cancel(job)
+        return bool(self.server.call(lambda client: client.exists(key), patience_s=patience_s))
+
+    def forget_wish(self, job: str, patience_s: float = 0) -> None:
+        key = self._cancel(job)
+        self.server.call(lambda client: client.delete(key), patience_s=patience_s)
+
+    def _index(self, record: JobRecord, patience_s: float) -> None:
+        def add(client: redis.Redis) -> None:
+            client.zadd(self._ids, {record.id: record.created_s})
+            # a job that is kept longer must not lose its place to one that is kept shorter
+            if client.ttl(self._ids) < record.keep_s:
+                client.expire(self._ids, record.keep_s)
+
+        self.server.call(add, patience_s=patience_s)
+
+    def _job(self, job: str) -> str:
+        return f"{self._prefix}job:{job}"
+
+    def _cancel(self, job: str) -> str:
+        return f"{self._prefix}cancel:{job}"
+
+
+def _read(text: bytes) -> JobRecord | None:
+    try:
+        return record_from_json(text)
+    except ValueError:
+        return None

@@ -1,0 +1,181 @@
+"""RQ workers that carry out stream jobs."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from rq import Queue, Worker
+from rq.exceptions import AbandonedJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.utils import now
+
+from mien.contract.errors import Interrupted, MienError
+from mien.jobs.rq_queue import StreamQueue
+from mien.transport.ports import Superseded
+
+PULSE_S = 1
+"""How often a worker says that it and its job are alive, and looks for jobs of dead ones."""
+MISSED_S = 7
+"""A worker silent for longer than a pulse and this is dead."""
+WORKER_LIFE_S = 20
+"""Of a worker's own entry; RQ waits 15 s less for a job before it says again that it is there."""
+SETTLE_S = 12
+"""So long after its start a server has not heard of all who live."""
+GOODBYE_S = 10.0
+"""How long a job that is broken off has to remove what it has half written."""
+
+_PR_SET_PDEATHSIG = 1
+
+_log = logging.getLogger(__name__)
+
+
+class StreamWorker(Worker):
+    """Notices within seconds that another worker has died, and takes over its job.
+
+    RQ's own intervals are minutes. The work horse dies with its worker: two attempts at one job
+    must not outlive each other for longer than it takes to be noticed.
+    """
+
+    def __init__(
+        self, queue: StreamQueue, connection: redis.Redis, give_up: Callable[[str], None]
+    ) -> None:
+        """`give_up` is told the id of a job that gets no further attempt."""
+        super().__init__(
+            [queue],
+            connection=connection,
+            serializer=JSONSerializer,
+            queue_class=StreamQueue,
+            exception_handlers=[self._on_abandoned],
+            job_monitoring_interval=PULSE_S,
+            maintenance_interval=PULSE_S,
+            worker_ttl=WORKER_LIFE_S,
+            log_job_description=False,
+        )
+        self._give_up = give_up
+        self._cause: BaseException | None = None
+        self._lost: list[str] = []
+        self._reaped: tuple[int, int, Any] | None = None
+
+    # That it lives
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        return PULSE_S + MISSED_S
+
+    def maintain_heartbeats(self, job: Job, execution: Any) -> None:
+        """A server that is away is no reason to give up the job: its process waits for it too."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except (redis.ConnectionError, redis.TimeoutError):
+            _log.warning("job %s: the server does not answer", job.id)
+
+    def clean_registries(self) -> None:
+        """Not where the server has just come back: the living could not say yet that they are."""
+        server: dict[str, Any] = self.connection.info("server")
+        if server["uptime_in_seconds"] >= SETTLE_S:
+            super().clean_registries()  # type: ignore[no-untyped-call]
+            lost, self._lost = self._lost, []
+            for job in lost:  # not before: it may take longer than the housekeeping may
+                self._give_up(job)
+        else:
+            self.last_cleaned_at = now()  # type: ignore[assignment]  # untyped in RQ
+
+    # The end of an attempt
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """In the work horse: one line, where RQ would write everything that it knows."""
+        self._cause = exc_info[1]
+        text = str(self._cause) if isinstance(self._cause, MienError) else ""
+        name = type(self._cause).__name__
+        _log.warning("job %s: this attempt has ended (%s)", job.id, text or name)
+
+    def handle_job_failure(
+        self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = "",
+        execution: Any = None,
+    ) -> None:  # fmt: skip
+        """Another attempt, if there may be one. What RQ stores of it says nothing: the record does.
+
+        An attempt that was overtaken must not ask for another, which would overtake in turn.
+        """
+        if isinstance(self._cause, Superseded):
+            with self.connection.pipeline() as pipeline:
+                self.cleanup_execution(job, pipeline=pipeline, execution=execution)
+                pipeline.execute()
+            return
+        if isinstance(self._cause, Interrupted) and job.retries_left is not None:
+            job.retries_left += 1  # that its worker was told to stop is not the job's fault
+        is_last = not job.should_retry
+        super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
+        if is_last:
+            self._give_up(job.id)
+
+    def _on_abandoned(self, job: Job, kind: type[BaseException], *_: object) -> bool:
+        """RQ found a job whose worker is dead, and is about to try again or to give it up."""
+        if issubclass(kind, AbandonedJobError):
+            _log.warning("job %s: its worker is dead", job.id)
+            if not job.should_retry:
+                self._lost.append(job.id)
+        return True
+
+    # Signals
+
+    def set_shutdown_requested_date(self) -> None:
+        try:
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
+        except (redis.ConnectionError, redis.TimeoutError):
+            return  # it is for people to read; in a signal handler nothing must come of it
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Ask it first, so that it removes what it has half written and goes back to the queue."""
+        if not self._ended_when_asked():
+            super().kill_horse(sig)
+
+    def _ended_when_asked(self) -> bool:
+        deadline = time.monotonic() + GOODBYE_S
+        try:
+            os.kill(self.horse_pid, signal.SIGTERM)
+            while time.monotonic() < deadline:
+                if os.waitid(os.P_PID, self.horse_pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return True
+                time.sleep(0.05)
+        except (ProcessLookupError, ChildProcessError):
+            return True
+        return False
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        self._reaped = None
+        super().fork_work_horse(job, queue)
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """RQ interrupts this every pulse by an alarm, and loses how the horse has ended where the
+        alarm rings just as it is told; it would then ask for another attempt.
+        """
+        if self._reaped is None:
+            os.waitid(os.P_PID, self.horse_pid, os.WEXITED | os.WNOWAIT)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+            try:
+                self._reaped = os.wait4(self.horse_pid, 0)
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        return self._reaped
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        die_with(self.pid)
+        super().main_work_horse(job, queue)
+
+
+def die_with(parent: int | None) -> None:
+    """Be killed when the parent process dies, however it dies; on Linux only."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)

@@ -1,0 +1,45 @@
+"""What is settled and looked at where a job is submitted, before it reaches the queue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from mien.contract.requests import RunRequest
+from mien.requests import check_request, comes_with_mien, describe_weights
+from producer.addresses import SCHEME, local_path, parse
+from producer.localfile import check_file
+
+
+def absolute(request: RunRequest) -> RunRequest:
+    """The request with every path made absolute in the caller's folder."""
+    path = local_path(request.source)
+    weights = request.analysis.weights
+    return replace(
+        request,
+        source=request.source if path is None or SCHEME.match(request.source) else str(path),
+        analysis=replace(request.analysis, weights=_weights(weights)),
+        output=request.output and replace(request.output, path=request.output.path.absolute()),
+        results=request.results and request.results.absolute(),
+        report=request.report and request.report.absolute(),
+    )
+
+
+def check_submission(request: RunRequest) -> None:
+    """Refuse at once what a worker would refuse.
+
+    Raises:
+        SourceError: the source cannot be read, or its name means nothing.
+        UsageError: see `check_request`.
+        WeightsError: the weights are missing or damaged.
+    """
+    address = parse(request.source)
+    if address.kind == "file":
+        check_file(address.path, address.name)
+    check_request(request)
+    describe_weights(request.analysis.weights)
+
+
+def _weights(name: str) -> str:
+    """A name of weights that come with mien stays a name, which every worker knows."""
+    return name if comes_with_mien(name) else str(Path(name).absolute())

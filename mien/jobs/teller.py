@@ -1,0 +1,94 @@
+"""Keeps the record of a running attempt up to date, and listens for the wish to cancel."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from mien.jobs.record import JobRecord
+from mien.jobs.store import JobStore
+from mien.stream import Stream
+from mien.transport.ports import Superseded
+from mien.transport.redis_server import Unreachable
+
+TELL_EVERY_S = 1.0
+"""How often the record says how far the job is, and the wish to cancel is looked for."""
+
+
+class Cancelled(Exception):  # noqa: N818 - what happened, not an error of anybody
+    """Somebody wished the end of the job."""
+
+
+class Teller:
+    """A server that is away is no reason to stop: it is told later, and told everything.
+
+    Every method raises `Superseded` where a newer attempt has begun.
+    """
+
+    def __init__(self, record: JobRecord, store: JobStore) -> None:
+        """Says that an attempt has begun; waits for a server that is away."""
+        self._store = store
+        self._told_s = time.monotonic()
+        self._first: tuple[int, float] | None = None
+        self.cancelled = False
+        """The end was wished, and a camera's stream is being brought to it."""
+        self.record = replace(
+            record,
+            state="waiting for an analyzer",
+            attempts=record.attempts + 1,
+            started_s=time.time(),
+            done=0, total=None, fps=None, eta_s=None, error=None, exit_code=None,
+        )  # fmt: skip
+        self._put()
+
+    def begin(self) -> None:
+        """Note that from now on files of the outputs' names are this job's own."""
+        self.record = replace(self.record, owns_outputs=True)
+        self._put()
+
+    def tick(self, stream: Stream) -> None:
+        """To be called all the time. Raises `Cancelled` where a file's job is to end."""
+        now_s = time.monotonic()
+        if now_s - self._told_s < TELL_EVERY_S:
+            return
+        self._told_s = now_s
+        self.record = self._advanced(stream, now_s)
+        try:
+            self._put(patience_s=0)
+            wished = self._store.end_is_wished(self.record.id)
+        except Unreachable:
+            return
+        if wished and not self.cancelled:
+            self.cancelled = True
+            if stream.info.kind != "live":
+                raise Cancelled
+            stream.end_early()
+
+    def end(self, record: JobRecord) -> JobRecord:
+        """Write the last record; waits for a server that is away."""
+        self.record = replace(record, ended_s=time.time(), eta_s=None)
+        self._put()
+        self._store.forget_wish(self.record.id, patience_s=math.inf)
+        return self.record
+
+    def _put(self, patience_s: float = math.inf) -> None:
+        if not self._store.put(self.record, patience_s):
+            raise Superseded(f"a newer attempt has taken over the job {self.record.id}")
+
+    def _advanced(self, stream: Stream, now_s: float) -> JobRecord:
+        done, live = stream.progress.frames, stream.info.kind == "live"
+        if not done or self._first is None:
+            self._first = (done, now_s)  # the time that networks take to load is not the job's
+        passed_s = now_s - self._first[1]
+        total = None if live else stream.info.frame_count
+        fps = (done - self._first[0]) / passed_s if passed_s > 0 else 0.0
+        left = max(total - done, 0) if total else None
+        return replace(
+            self.record,
+            state="running" if done else self.record.state,
+            done=done,
+            total=total,
+            fps=round(fps, 1),
+            eta_s=round(left / fps, 1) if left is not None and fps > 0 else None,
+        )

@@ -1,0 +1,120 @@
+"""`mien worker analyzer` and `mien worker stream`: the processes behind a server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from mien.job_commands import SERVER
+from mien.jobs import environment
+
+
+@click.group()
+def worker() -> None:
+    """Run a worker that serves jobs until it gets SIGTERM."""
+
+
+@worker.command()
+@SERVER
+@click.option(
+    "--weights",
+    multiple=True,
+    default=("default",),
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Weights that it serves; give it again for more.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]",
+    help="Where the networks run.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Most pictures analysed at once.",
+)
+@click.option(
+    "--max-delay-ms",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    show_default=True,
+    metavar="MS",
+    help="How long a picture waits for others to share a batch with.",
+)
+def analyzer(
+    redis_url: str, weights: tuple[str, ...], device: str, batch: int, max_delay_ms: int
+) -> None:  # fmt: skip
+    """Find faces and read expressions for all streams of the server.
+
+    Start as many as you like, on any machine; each may be stopped or killed at any time.
+    """
+    from mien.analyzing import AnalyzerSettings, serve
+
+    _log_to_stderr()
+    serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000))
+
+
+@worker.command()
+@SERVER
+@click.option(
+    "--concurrency",
+    "-c",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Jobs at the same time, a process each.",
+)
+@click.option(
+    "--input-root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Read files below it only.  [env: MIEN_INPUT_ROOT]",
+    envvar="MIEN_INPUT_ROOT",
+)
+@click.option(
+    "--output-root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Write files below it only.  [env: MIEN_OUTPUT_ROOT]",
+    envvar="MIEN_OUTPUT_ROOT",
+)
+@click.option(
+    "--wire",
+    type=click.Choice(["raw", "jpeg"]),
+    default="raw",
+    show_default=True,
+    help="How pictures travel to the analyzers: raw loses nothing, jpeg saves a thin network.",
+    envvar="MIEN_WIRE",
+)
+def stream(
+    redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str
+) -> None:  # fmt: skip
+    """Read sources and write outputs of the jobs in the server's queue.
+
+    SIGTERM lets every job that runs end first; a second one breaks them off, and they go back to
+    the queue. Addresses with a password need the secret in MIEN_SECRET that their submitter had.
+    """
+    from mien.jobs.supervisor import Supervisor
+
+    _log_to_stderr()
+    os.environ[environment.REDIS_URL] = redis_url  # the work horses read it there
+    os.environ[environment.WIRE] = wire
+    roots = {environment.INPUT_ROOT: input_root, environment.OUTPUT_ROOT: output_root}
+    for name, root in roots.items():
+        if root is not None:
+            os.environ[name] = str(root.resolve())
+    Supervisor(redis_url, concurrency).run()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

@@ -1,0 +1,39 @@
+"""A server with an empty queue of jobs, and a clip to submit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from mien.jobs.queue import Jobs
+from tests.faces import make_face_clip
+from tests.servers import Server
+
+
+@pytest.fixture(scope="module")
+def jobs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server("valkey", tmp_path_factory.mktemp("server")).start()
+    yield started
+    started.remove()
+
+
+@pytest.fixture
+def client(jobs_server: Server) -> Iterator[redis.Redis]:
+    with jobs_server.client() as opened:
+        opened.flushall()
+        yield opened
+
+
+@pytest.fixture
+def jobs(
+    jobs_server: Server, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Jobs]:
+    monkeypatch.setenv("MIEN_REDIS_URL", jobs_server.url)
+    with Jobs(jobs_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make_face_clip(tmp_path / "face.mp4", frames=3)

@@ -1,0 +1,106 @@
+"""What stream workers do about jobs whose attempts end, and what they must not do."""
+
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from mien.contract.errors import Interrupted, JobError
+from mien.contract.outputs import OutputSettings
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.jobs import horse
+from mien.jobs.queue import Jobs
+from mien.jobs.record import record_from_json
+from mien.jobs.rq_queue import stream_queue
+from mien.jobs.stream_worker import StreamWorker
+from mien.transport.ports import Superseded
+
+
+def request(clip: Path, folder: Path) -> RunRequest:
+    return RunRequest(str(clip), AnalysisRequest(), OutputSettings(folder / "out.mp4", None))
+
+
+def rq_entry(client: redis.Redis, job: str) -> Job:
+    return Job.fetch(job, client, serializer=JSONSerializer)
+
+
+def die_with(worker: StreamWorker, client: redis.Redis, job: str) -> None:
+    """What a worker leaves behind that takes a job and dies."""
+    entry = rq_entry(client, job)
+    assert client.lpop("rq:queue:mien-streams") == job.encode()
+    execution = worker.prepare_execution(entry)
+    entry.set_status(JobStatus.STARTED)
+    client.zadd("rq:wip:mien-streams", {execution.composite_key: 1})  # long ago
+
+
+def test_a_job_whose_workers_die_is_given_up_in_the_end(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(stream_queue(client), client, partial(horse.give_up, jobs.store))
+    jobs.submit(request(clip, clip.parent), job="a")
+    for _ in range(4):
+        assert jobs.find("a").state == "queued"
+        die_with(worker, client, "a")
+        worker.clean_registries()
+    text = client.get("mien:job:a")
+    assert isinstance(text, bytes)
+    ended = record_from_json(text)  # as it lies there, before anybody judges
+    assert (ended.state, ended.exit_code) == ("failed", JobError.exit_code)
+    assert "given up" in str(ended.error)
+    assert 0 < int(client.ttl("rq:job:a")) <= 3600
+    assert jobs.retry("a").state == "queued"
+
+
+def test_a_job_that_died_before_it_began_is_found(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    monkeypatch.setattr("mien.jobs.rq_queue.STUCK_S", 0.05)
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    client.lmove("rq:queue:mien-streams", "rq:queue:mien-streams:intermediate")
+    worker.clean_registries()
+    time.sleep(0.1)
+    worker.clean_registries()
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
+
+
+def test_a_server_that_has_just_come_back_knows_no_dead(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 1e9)
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    die_with(worker, client, "a")
+    worker.clean_registries()
+    assert client.llen("rq:queue:mien-streams") == 0
+
+
+def test_who_was_killed_while_it_looked_for_the_dead_stops_no_other(
+    jobs: Jobs, client: redis.Redis
+) -> None:
+    queue = stream_queue(client)
+    assert queue.acquire_maintenance_lock()
+    assert not queue.acquire_maintenance_lock()
+    assert 0 < int(client.ttl(queue.registry_cleaning_key)) <= 10
+
+
+@pytest.mark.parametrize(("cause", "waiting"), [(Superseded("x"), 0), (Interrupted("x"), 1)])
+def test_an_attempt_asks_for_another_only_where_there_is_none(
+    jobs: Jobs, client: redis.Redis, clip: Path, cause: Exception, waiting: int
+) -> None:
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    entry = rq_entry(client, "a")
+    client.delete("rq:queue:mien-streams")
+    execution = worker.prepare_execution(entry)
+    worker.handle_exception(entry, type(cause), cause, None)
+    worker.handle_job_failure(entry, worker.queues[0], execution=execution)
+    assert client.exists("rq:wip:mien-streams") == 0
+    assert client.llen("rq:queue:mien-streams") == waiting
+    assert rq_entry(client, "a").retries_left == 3

@@ -1,0 +1,76 @@
+"""The record of a job is small, and tells what is known of it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.console import job_line
+from mien.contract.request_json import request_to_json
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.jobs.record import (
+    LONGEST_ERROR_BYTES,
+    MOST_BYTES,
+    JobRecord,
+    failed,
+    largest_bytes,
+    record_from_json,
+)
+
+REQUEST = request_to_json(RunRequest("/in/a.mp4", AnalysisRequest(), None))
+QUEUED = JobRecord("a1", REQUEST, created_s=1.7e9)
+
+
+def test_a_record_survives_the_way_and_a_name_that_is_no_proper_text() -> None:
+    record = replace(QUEUED, request={**REQUEST, "source": "/in/\udcff é.mp4"}, written=("report",))
+    assert record_from_json(record.to_json()) == record
+
+
+def test_a_record_of_a_later_version_is_read_without_what_is_new() -> None:
+    text = QUEUED.to_json().replace(b'{"id"', b'{"colour":1,"id"')
+    assert record_from_json(text) == QUEUED
+
+
+@pytest.mark.parametrize("text", [b"", b"1", b"{}", b"nonsense", b'{"id":"a"}'])
+def test_what_is_no_record_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever the reason
+        record_from_json(text)
+
+
+@given(st.text(), st.integers(0, 4000))
+def test_no_failure_makes_a_record_larger_than_was_foretold(error: str, more: int) -> None:
+    record = failed(replace(QUEUED, done=10**8), error + '\x1b"é' * more, 7, 1.7e9)
+    assert len(record.to_json()) <= largest_bytes(QUEUED) <= MOST_BYTES
+    assert record_from_json(record.to_json()) == record
+
+
+def test_a_short_failure_is_told_whole_and_a_long_one_is_cut() -> None:
+    assert failed(QUEUED, "no space\n left", 6, 1.0).error == "no space left"
+    cut = failed(QUEUED, "x" * 9999, 6, 1.0).error
+    assert cut is not None
+    assert cut.endswith("…")
+    assert LONGEST_ERROR_BYTES / 2 < len(cut) <= LONGEST_ERROR_BYTES
+
+
+def test_outputs_are_named_when_they_are_in_place() -> None:
+    request = {**REQUEST, "output": {"path": "/out/a.mp4"}, "results": "/out/a.csv"}
+    record = replace(QUEUED, request=request)
+    assert record.outputs == []
+    assert replace(record, written=("output", "results")).outputs == ["/out/a.mp4", "/out/a.csv"]
+
+
+def test_a_status_has_the_promised_keys() -> None:
+    assert list(QUEUED.status()) == [
+        "id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs"
+    ]  # fmt: skip
+
+
+def test_a_job_is_told_in_a_line() -> None:
+    assert job_line(QUEUED) == "queued"
+    running = replace(QUEUED, state="running", done=240, total=472, fps=31.0, eta_s=7.5)
+    assert job_line(running) == "running  frame 240/472 · 31.0 frames/s · 7.5 s left"
+    assert job_line(replace(running, total=None, eta_s=None)) == (
+        "running  frame 240 · 31.0 frames/s"
+    )
+    assert job_line(failed(QUEUED, "no such file", 3, 1.0)) == "failed: no such file"

@@ -1,0 +1,67 @@
+"""A request is the same again when it has travelled as JSON."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.contract.errors import UsageError
+from mien.contract.outputs import OutputSettings
+from mien.contract.request_json import request_from_json, request_to_json
+from mien.contract.requests import AnalysisRequest, RunRequest
+
+RATES = st.fractions(min_value=Fraction(1, 10), max_value=1000, max_denominator=1001)
+PATHS = st.text(st.characters(exclude_characters="\0"), min_size=1).map(Path)
+
+ANALYSES = st.builds(
+    AnalysisRequest,
+    analyze_fps=st.none() | RATES,
+    analyze_size_px=st.integers(64, 16384),
+    detector=st.sampled_from(["mtcnn", "haar"]),
+    min_face_px=st.none() | st.floats(12, 16384),
+    min_confidence=st.floats(0, 1),
+    weights=st.text(),
+    views=st.sampled_from(["single", "flip", "ten-crop"]),
+    smoothing_s=st.floats(0, 60),
+)
+OUTPUTS = st.builds(
+    OutputSettings,
+    path=PATHS,
+    fps=st.none() | RATES,
+    encoder=st.none() | st.text(),
+    preset=st.text(),
+    crf=st.integers(0, 51),
+    blur=st.booleans(),
+    overwrite=st.booleans(),
+)
+REQUESTS = st.builds(
+    RunRequest,
+    source=st.text(),
+    analysis=ANALYSES,
+    output=st.none() | OUTPUTS,
+    results=st.none() | PATHS,
+    report=st.none() | PATHS,
+    overwrite=st.booleans(),
+    window_bytes=st.none() | st.integers(1, 10**12),
+    device=st.text(),
+    batch=st.integers(1, 256),
+)
+
+
+@given(REQUESTS)
+def test_a_request_survives_the_way(request: RunRequest) -> None:
+    assert request_from_json(json.loads(json.dumps(request_to_json(request)))) == request
+
+
+def test_what_is_no_request_is_refused() -> None:
+    plain = request_to_json(RunRequest("a.mp4", AnalysisRequest(), None))
+    without = {name: value for name, value in plain.items() if name != "report"}
+    with pytest.raises(KeyError):
+        request_from_json(without)
+    with pytest.raises(TypeError):
+        request_from_json({**plain, "analysis": {**plain["analysis"], "colour": 1}})
+    with pytest.raises(UsageError):
+        request_from_json({**plain, "analysis": {**plain["analysis"], "min_confidence": 7}})
