@@ -6,12 +6,15 @@ python -m benchmarks.fixed_analyzer URL SECONDS
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mien.contract.analyses import AnalysisSettings, FrameAnalysis
+from benchmarks.scaling import SETTINGS
+from mien.analyzing import THREADS
+from mien.contract.analyses import FrameAnalysis
 from mien.contract.pictures import Pixels
 from mien.contract.stage import StageClock
 from mien.transport.redis import RedisTransport
@@ -24,11 +27,13 @@ class FixedPipeline:
     def __init__(self, picture_s: float, settings_sha256: str) -> None:
         self._picture_s = picture_s
         self._settings_sha256 = settings_sha256
+        self._device = threading.Lock()
 
     def analyze(
         self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
     ) -> list[FrameAnalysis]:
-        time.sleep(self._picture_s * len(images))
+        with self._device:
+            time.sleep(self._picture_s * len(images))
         nothing = (
             np.zeros((0, 4), np.float32),
             np.zeros(0, np.float32),
@@ -40,11 +45,11 @@ class FixedPipeline:
 def main() -> None:
     url, picture_s = sys.argv[1], float(sys.argv[2])
 
-    def pipeline_for(settings: AnalysisSettings) -> FixedPipeline:
-        return FixedPipeline(picture_s, settings.sha256)
-
-    work = RedisTransport(url).work()
-    Analyzer(work, pipeline_for, batch=1, clock=StageClock()).run()
+    pipeline = FixedPipeline(picture_s, SETTINGS.sha256)
+    transport, clock = RedisTransport(url), StageClock()
+    for _ in range(THREADS):
+        analyzer = Analyzer(transport.work(), lambda _: pipeline, batch=1, clock=clock)
+        threading.Thread(target=analyzer.run).start()
 
 
 if __name__ == "__main__":

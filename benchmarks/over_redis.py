@@ -22,6 +22,7 @@ from benchmarks.server import own_server
 from benchmarks.throughput import mien_fps
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.jobs.following import follow
 from mien.jobs.queue import Jobs
 from mien.pipelines import Pipelines
 
@@ -33,7 +34,7 @@ def job_fps(jobs: Jobs, clip: Path, folder: Path, rate: Fraction | None) -> floa
     """Frames a second of one job, from its attempt's begin to the file in place."""
     output = OutputSettings(folder / "job.mp4", fps=None, overwrite=True)
     request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), output, overwrite=True)
-    record = jobs.wait(jobs.submit(request).id, lambda record: None)
+    record = follow(jobs, jobs.submit(request).record.id, lambda record: None)
     if record.state != "finished" or record.started_s is None or record.ended_s is None:
         raise RuntimeError(f"the job {record.state}: {record.error}")
     return record.done / (record.ended_s - record.started_s)
