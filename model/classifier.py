@@ -13,6 +13,7 @@ from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Pixels
 from model.checkpoint import WeightsInfo
 from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare
+from model.transfer import to_device
 from model.vgg import VGG
 
 _CHUNK = {"cpu": 64, "cuda": 1024}
@@ -59,7 +60,7 @@ class Classifier:
         return answers
 
     def _of_chunk(self, crops: Pixels) -> torch.Tensor:
-        pixels = torch.from_numpy(crops).to(self._device)
+        pixels = to_device(crops, self._device)
         images = prepare(pixels, self._size_px, self._normalisation, self._views).to(self.dtype)
         images = images.contiguous(memory_format=torch.channels_last)
         logits = average_views(self._network(images).to(torch.float32), self._views)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mien.contract.pictures import Pixels
 from model.mtcnn_nets import CHANNELS
+from model.transfer import to_device
 
 _SCALE = 0.0078125
 _OFFSET = 127.5 * _SCALE
@@ -104,7 +105,7 @@ class TorchAreaTables:
     """The same on any device that torch knows; made for CUDA."""
 
     def __init__(self, images: Sequence[Pixels], device: torch.device) -> None:
-        pixels = torch.from_numpy(np.stack(images)).to(device)
+        pixels = to_device(np.stack(images), device)
         self._height, self._width = pixels.shape[1:3]
         shape = (len(images), self._height + 1, self._width + 1, CHANNELS)
         self._tables = torch.zeros(shape, dtype=torch.int32, device=device)
