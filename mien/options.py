@@ -60,6 +60,41 @@ class Share(click.FloatRange):
         return number
 
 
+class Target(click.ParamType["Path | str"]):
+    """A file, or a URL to publish to."""
+
+    name = "output"
+    envvar_list_splitter = "\n"  # names may hold spaces and colons
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        from mien.contract.outputs import parse_target
+
+        return value if isinstance(value, Path) else parse_target(str(value))
+
+
+class Span(click.ParamType[float]):
+    """A length of time in seconds: 90, 90s, 10m, 1h."""
+
+    name = "length"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        text = str(value).strip().lower()
+        unit_s = _UNITS_S.get(text[-1:], 1)
+        try:
+            seconds = float(text[:-1] if text[-1:] in _UNITS_S else text) * unit_s
+        except ValueError:
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds > 0):
+            self.fail(f"{value} is no length of time like 90s, 10m or 1h", param, ctx)
+        return seconds
+
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+
 _ANALYSIS = (
     click.option(
         "--analyze-fps",
@@ -147,9 +182,13 @@ _ANALYSIS = (
 
 _OUTPUT = (
     click.option(
-        "--output", "-o", type=click.Path(path_type=Path), metavar="OUTPUT",
-        help="The annotated video or photo; its extension names the kind.",
+        "--output", "-o", type=Target(), multiple=True, metavar="OUTPUT",
+        help="The annotated video or photo; its extension names the kind.  A camera may have "
+        "several: files, a playlist (live.m3u8), rtsp:// and rtmp:// to publish to.",
     ),
+    click.option("--segment", type=Span(), metavar="LENGTH",
+        help="A camera's file starts anew so often (10m, 90s, 1h), each time under its own name."),
+
     click.option(
         "--fps", type=Rate(), metavar="R",
         help="Constant rate of the output (24, 29.97, 30000/1001).  "
@@ -171,7 +210,7 @@ _OUTPUT = (
 
 
 NO_OUTPUT: Mapping[str, Any] = {
-    "output": None,
+    "output": (),
     "no_video": True,
     "results": None,
     "report": None,
@@ -205,7 +244,7 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
     return RunRequest(
         source=source,
         analysis=_analysis_request(options),
-        output=_output_settings(options),
+        outputs=_output_settings(options),
         results=options["results"],
         report=options["report"],
         overwrite=options["overwrite"],
@@ -215,23 +254,27 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
     )
 
 
-def _output_settings(options: Mapping[str, Any]) -> OutputSettings | None:
+def _output_settings(options: Mapping[str, Any]) -> tuple[OutputSettings, ...]:
     from mien.contract.outputs import OutputSettings
 
-    if options["no_video"] and options["output"] is not None:
+    if options["no_video"] and options["output"]:
         raise click.UsageError("--no-video and -o contradict each other: give one of them")
     if options["no_video"]:
-        return None
-    if options["output"] is None:
+        return ()
+    if not options["output"]:
         raise click.UsageError("where should the annotated video go? Give -o OUTPUT or --no-video")
-    return OutputSettings(
-        path=options["output"],
-        fps=options["fps"],
-        encoder=options["encoder"],
-        preset=options["preset"],
-        crf=options["crf"],
-        blur=options["blur"],
-        overwrite=options["overwrite"],
+    return tuple(
+        OutputSettings(
+            target=target,
+            fps=options["fps"],
+            encoder=options["encoder"],
+            preset=options["preset"],
+            crf=options["crf"],
+            blur=options["blur"],
+            overwrite=options["overwrite"],
+            segment_s=options["segment"],
+        )
+        for target in options["output"]
     )
 
 

@@ -20,7 +20,11 @@ def check_request(request: RunRequest) -> None:
             cannot be written as its name says.
     """
     check_results(request.results, overwrite=request.overwrite)
-    targets = [request.results, request.report, request.output.path if request.output else None]
+    files = [output.path for output in request.outputs if output.is_file]
+    addresses = [output.name for output in request.outputs if not output.is_file]
+    if len(set(addresses)) < len(addresses):
+        raise UsageError("an address is published to twice; give every output its own")
+    targets = [request.results, request.report, *files]
     source, seen = local_path(request.source), set[Path]()
     for target in filter(None, targets):
         check_target(target, request.overwrite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame
 from producer.source import Source
 from producer.window import FrameWindow
 from workers.containers import constant_fps
-from workers.encoder import check_output, open_sink
+from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
 from workers.muxer import Muxer
 from workers.reorder import ReorderBuffer
@@ -49,7 +49,7 @@ class Outcome:
     end: EndOfStream
     progress: Progress
     tracks: list[TrackSummary]
-    output: OutputSummary | None
+    outputs: list[OutputSummary]
     results: Path | None
     report: Path | None
     seconds: Mapping[str, float]
@@ -87,12 +87,11 @@ class Stream:
         self._window = FrameWindow(request.window_bytes)
         self._end: EndOfStream | None = None
         self._geometry, self._settings = self._plan()
-        if request.output is not None:
-            check_output(request.output, self.info.kind)
-        output = _with_rate(request.output, self.info)
+        check_outputs(request.outputs, self.info.kind)
+        outputs = [_with_rate(output, self.info) for output in request.outputs]
         self._results = results or open_results(request.results, overwrite=request.overwrite)
         try:
-            self._sink = _open_sink(output, request.source, source)
+            self._sink = _open_sink(outputs, request.source, source)
         except BaseException:
             self._results.abort()
             raise
@@ -101,7 +100,7 @@ class Stream:
         except BaseException:
             self._abort_files()
             raise
-        self._producer = self._make_producer(output)
+        self._producer = self._make_producer(outputs)
 
     @property
     def is_remote(self) -> bool:
@@ -126,7 +125,7 @@ class Stream:
             progress=self.progress,
             clock=self._clock,
             hold=_must_hold(request, self.info),
-            blur=request.output is not None and request.output.blur,
+            blur=any(output.blur for output in request.outputs),
         ).run()
 
     def end_early(self) -> None:
@@ -150,10 +149,10 @@ class Stream:
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
         provenance = Provenance(self._request, self.info, self._weights, numerics)
-        output = None
+        outputs: list[OutputSummary] = []
         if self._sink is not None:
             with self._clock.time("finish"):
-                output = self._sink.finish(self._port.confirm)
+                outputs = self._sink.finish(self._port.confirm)
         self._port.confirm()
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin
@@ -162,7 +161,7 @@ class Stream:
             end=end,
             progress=self.progress,
             tracks=[self._summary.tracks[number] for number in sorted(self._summary.tracks)],
-            output=output,
+            outputs=outputs,
             results=self._request.results,
             report=self._request.report,
             seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
@@ -173,7 +172,7 @@ class Stream:
                 "frames": self._ledger.as_dict(),
                 "seconds": outcome.seconds,
                 "tracks": [track.as_dict() for track in outcome.tracks],
-                "output": output,
+                "outputs": outputs,
             }
             write_report(
                 self._request.report, provenance, account, overwrite=self._request.overwrite
@@ -207,14 +206,14 @@ class Stream:
         )
         return geometry, settings
 
-    def _make_producer(self, output: OutputSettings | None) -> Producer:
+    def _make_producer(self, outputs: Sequence[OutputSettings]) -> Producer:
         return Producer(
             stream=self._name,
             source=self._source,
             window=self._window,
             port=self._port,
             ledger=self._ledger,
-            output_sampler=_output_sampler(output),
+            output_sampler=_output_sampler(outputs),
             analysis_sampler=AnalysisSampler(self._request.analysis.analyze_fps),
             geometry=self._geometry,
             settings=self._settings,
@@ -222,40 +221,39 @@ class Stream:
         )
 
 
-def _with_rate(output: OutputSettings | None, info: SourceInfo) -> OutputSettings | None:
+def _with_rate(output: OutputSettings, info: SourceInfo) -> OutputSettings:
     """The output's settings with the rate that its container insists on, if it does."""
-    if output is None:
-        return None
     if info.kind == "photo":
         return dataclasses.replace(output, fps=None)  # it is shown once, whatever the rate
-    if output.fps is not None:
+    if output.fps is not None or info.kind == "live":
         return output
     return dataclasses.replace(output, fps=constant_fps(output.path, info))
 
 
-def _open_sink(output: OutputSettings | None, name: str, source: Source) -> Sink | None:
-    if output is None:
+def _open_sink(outputs: Sequence[OutputSettings], name: str, source: Source) -> Sink | None:
+    if not outputs:
         return None
     heard = source.info.kind == "video"
     audio = AudioFeed(name, restarts=source.restarts) if heard else None
     try:
-        return open_sink(output, source.info, audio)
+        return open_sink(outputs, source.info, audio)
     except BaseException:
         if audio is not None:
             audio.close()
         raise
 
 
-def _output_sampler(output: OutputSettings | None) -> OutputSampler:
-    if output is None:
+def _output_sampler(outputs: Sequence[OutputSettings]) -> OutputSampler:
+    if not outputs:
         return NoFrame()
-    return EveryFrame() if output.fps is None else ConstantRate(output.fps)
+    fps = outputs[0].fps  # all have the same
+    return EveryFrame() if fps is None else ConstantRate(fps)
 
 
 def _must_hold(request: RunRequest, info: SourceInfo) -> bool:
     """Whether one interval of analysis and one batch would not fit into the window."""
     rate = request.analysis.analyze_fps
-    if request.output is None or rate is None:
+    if not request.outputs or rate is None:
         return False
     interval = (info.source_fps or USUAL_FPS) / rate
     frame_bytes = info.width * info.height * 3 // 2

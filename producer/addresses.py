@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from mien.contract.errors import SourceError
+from mien.contract.urls import without_password
 
 AddressKind = Literal["file", "web", "camera"]
 
@@ -26,7 +27,6 @@ PROTOCOLS = {
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 WEBCAM = re.compile(r"/dev/video\d+")
-SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +104,3 @@ def local(name: str, path: str) -> Address:
     # With `file:` and an absolute path no colon or dash in a name can mean anything else.
     options = {"protocol_whitelist": "file", "pattern_type": "none"}
     return Address(name, f"file:{Path(path).absolute()}", "file", options)
-
-
-def without_password(url: str) -> str:
-    """The URL without password and without secrets in its query; for people to read."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return f"{url.split('://')[0]}://(an address that is not valid)"
-    user, at, host = parts.netloc.rpartition("@")
-    path, query, fragment = parts.path, parts.query, parts.fragment
-    if not at and "@" in url and not port_is_number(host):
-        # A password with an unquoted slash or the like: hide all of it.
-        host, path, query, fragment = url.rpartition("@")[2], "", "", ""
-    if at:
-        host = f"{user.partition(':')[0]}@{host}" if user.partition(":")[0] else host
-    query = SECRET.sub(r"\1***", query)
-    return urlunsplit((parts.scheme, host, path, query, fragment))
-
-
-def port_is_number(host: str) -> bool:
-    """Whether what stands behind the last colon of a host can be a port."""
-    port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
-    return not port or port.isdigit()

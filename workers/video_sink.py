@@ -62,14 +62,14 @@ class VideoSink:
         self._end_ns = pts_ns + duration_ns
         self._longest_ns = max(self._longest_ns, duration_ns)
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
         try:
             self._end()
             confirm()
             self._file.commit()
         finally:
             self.abort()
-        return OutputSummary(
+        summary = OutputSummary(
             path=self._settings.path,
             frames=self._frames,
             duration_ns=self._end_ns - self._begin_ns,
@@ -78,6 +78,7 @@ class VideoSink:
             encoder=self._video.name,
             notes=self._notes(),
         )
+        return [summary]
 
     def abort(self) -> None:
         self._file.abort()  # first: closing then fails fast instead of moving all of an .mp4

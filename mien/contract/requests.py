@@ -52,8 +52,8 @@ class RunRequest:
     source: str
     """Path, URL or camera, with its password if it has one: never to be shown."""
     analysis: AnalysisRequest
-    output: OutputSettings | None
-    """None writes no picture."""
+    outputs: tuple[OutputSettings, ...] = ()
+    """None of them writes no picture; several show the same pictures."""
     results: Path | None = None
     report: Path | None = None
     overwrite: bool = False
