@@ -57,8 +57,7 @@ class HlsStream:
         with writing(self._path):
             self._playlist = read_playlist(self._path, SEGMENT_S)
             self._is_break = bool(self._playlist.segments)
-            if self._is_break:
-                self._remove_unlisted()
+            self._remove_leftovers()
             self._next = self._first_number()
             # One muxer for all segments: its counters must go on from one to the next.
             self._container = av.open(
@@ -87,7 +86,7 @@ class HlsStream:
         if self._playlist.segments:
             with writing(self._path):
                 write_playlist(self._path, self._playlist, ended=True)
-                self._remove_unlisted()
+                self._remove_left(0)
         self.close()
         notes = [] if self._frames else [f"no picture came, so {self._path.name} was not begun"]
         return OutputSummary(
@@ -128,18 +127,26 @@ class HlsStream:
             self._is_break = False
             write_playlist(self._path, self._playlist)
             self._left += [segment.name for segment in gone]
-            while len(self._left) > _KEPT:
-                self._path.with_name(self._left.pop(0)).unlink(missing_ok=True)
+            self._remove_left(_KEPT)
+
+    def _remove_left(self, kept: int) -> None:
+        while len(self._left) > kept:
+            self._path.with_name(self._left.pop(0)).unlink(missing_ok=True)
 
     def _first_number(self) -> int:
         """The first that no file has, nor had while it stood in the playlist."""
         beside = [number + 1 for number, _ in _beside(self._path)]
         return max([self._playlist.sequence + len(self._playlist.segments), *beside])
 
-    def _remove_unlisted(self) -> None:
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed attempt had written but not listed, or no longer."""
         listed = {segment.name for segment in self._playlist.segments}
-        for _, path in _beside(self._path):
-            if path.name not in listed:
+        numbers = [number for number, path in _beside(self._path) if path.name in listed]
+        if not numbers:
+            return
+        near = range(numbers[0] - _KEPT - 1, numbers[-1] + 2)
+        for number, path in _beside(self._path):
+            if number in near and path.name not in listed:
                 path.unlink(missing_ok=True)
 
 
@@ -172,7 +179,7 @@ class _SegmentWriter:
 
 
 def _beside(playlist: Path) -> list[tuple[int, Path]]:
-    """The segments that lie beside a playlist, with their numbers."""
+    """The segments that lie beside a playlist, with their numbers, in order."""
     pattern = re.compile(re.escape(playlist.stem) + r"-(\d{5,})\.ts")
     matches = [(pattern.fullmatch(path.name), path) for path in playlist.parent.iterdir()]
-    return [(int(match[1]), path) for match, path in matches if match]
+    return sorted((int(match[1]), path) for match, path in matches if match)

@@ -11,10 +11,20 @@ import pytest
 
 from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import parse_target
-from tests.live import FPS, INFO, feed, is_gapless, names, settings_for, shown, times_s
+from tests.live import (
+    FPS,
+    FRAME_NS,
+    INFO,
+    feed,
+    is_gapless,
+    names,
+    numbered,
+    settings_for,
+    shown,
+    times_s,
+)
 from workers.encoder import check_outputs, open_sink
-from workers.live_pictures import VideoFormat
-from workers.live_sink import LiveSink
+from workers.live_encoder import LiveEncoder
 from workers.recording import Recording
 
 ROOT = Path(__file__).parents[2]
@@ -88,12 +98,14 @@ def test_segments_begin_at_their_own_time_0_and_lose_no_picture(tmp_path: Path, 
 def test_two_attempts_in_one_second_leave_each_other_alone(tmp_path: Path) -> None:
     (settings,) = settings_for(tmp_path / "cam.mkv", segment_s=600, overwrite=True)
     for attempt in range(3):
-        sink = LiveSink([settings], INFO)
-        recording = Recording(settings, VideoFormat("h264", "libx264", 160, 120, None), lambda: 0.0)
-        sink._branches[0].outputs[:] = sink._outputs[:] = [recording]
-        for _ in feed(sink, range(10 * attempt, 10 * attempt + 10)):
-            pass
-        sink.abort()
+        encoder = LiveEncoder(av.Codec("libx264", "w"), settings, INFO)
+        recording = Recording(settings, encoder.video, utc_s=lambda: 0.0)
+        for number in range(10):
+            for picture in encoder.encode(
+                numbered(10 * attempt + number), FRAME_NS * number, FRAME_NS
+            ):
+                recording.put(picture)
+        recording.close()
     stem = "cam-19700101T000000Z"
     assert names(tmp_path) == [f"{stem}-2.mkv", f"{stem}-3.mkv", f"{stem}.mkv"]
     assert shown(tmp_path / f"{stem}.mkv") == list(range(10))
