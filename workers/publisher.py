@@ -20,6 +20,8 @@ UNREACHABLE = "not connected"
 TOO_SLOW = "the server is too slow"
 CUT_OFF = "the connection was lost"
 _NS = 1_000_000_000
+_LOOK_EVERY_S = 0.5
+"""So that a lost connection is told even while no pictures come."""
 _State = Literal["connecting", "sending", "down"]
 
 
@@ -151,7 +153,7 @@ class Publisher:
     def _feed(self, connection: PublishingConnection) -> int:
         """Hand pictures over while it lasts; how many of them have been counted as arrived."""
         known = 0
-        while (picture := self._next()) is not None and connection.send(picture):
+        while (picture := self._next(connection)) is not None and connection.send(picture):
             connection.look()
             if connection.arrived > known:
                 with self._changed:
@@ -161,10 +163,11 @@ class Publisher:
                     known = connection.arrived
         return known
 
-    def _next(self) -> EncodedPicture | None:
-        """Wait for a picture; None at the end of the stream."""
+    def _next(self, connection: PublishingConnection) -> EncodedPicture | None:
+        """Wait for a picture; None at the end of the stream, or of the connection."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ended)
+            while not (self._waiting or self._ended or connection.is_over()):
+                self._changed.wait(_LOOK_EVERY_S)
             return self._waiting.popleft() if self._waiting else None
 
     def _is_backlog_full(self, picture: EncodedPicture) -> bool:

@@ -45,6 +45,10 @@ class PublishingConnection:
         # None where nothing new is there
         self.arrived += len(_pipe(self._process.stdout).read() or b"")
 
+    def is_over(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process.poll() is not None
+
     def end(self) -> tuple[str | None, bool]:
         """Close it: why it failed, None if it did not; and whether the server refused us."""
         with suppress(OSError):

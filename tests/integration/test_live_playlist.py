@@ -101,7 +101,8 @@ def test_a_playlist_reads_back_as_it_was_written(path: Path) -> None:
     playlist = RollingPlaylist(2)
     for number in range(9):
         path.with_name(f"{number}.ts").touch()
-        playlist.add(f"{number}.ts", round(2.4 + number / 10, 6), number * 2.0, is_break=number in (1, 5))
+        length_s = round(2.4 + number / 10, 6)
+        playlist.add(f"{number}.ts", length_s, number * 2.0, is_break=number in (1, 5))
     write_playlist(path, playlist)
     assert read_playlist(path, 2) == playlist
     assert (playlist.sequence, playlist.breaks, playlist.target_s) == (3, 1, 3)
