@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,8 @@ from mien.rates import parse_rate
 if TYPE_CHECKING:
     from mien.contract.outputs import OutputSettings
     from mien.contract.requests import AnalysisRequest, RunRequest
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +51,22 @@ class RateOrAll(Rate):
         return super().convert(value, param, ctx)
 
 
+class Span(click.ParamType[float]):
+    """A length of time: 90, 90s, 10m or 2h."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|h|d)?", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 2h", param, ctx)
+        return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
 class Share(click.FloatRange):
     """A number that is a number: click lets NaN through its ranges."""
 
@@ -73,27 +92,6 @@ class Target(click.ParamType["Path | str"]):
 
         return value if isinstance(value, Path) else parse_target(str(value))
 
-
-class Span(click.ParamType[float]):
-    """A length of time in seconds: 90, 90s, 10m, 1h."""
-
-    name = "length"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        text = str(value).strip().lower()
-        unit_s = _UNITS_S.get(text[-1:], 1)
-        try:
-            seconds = float(text[:-1] if text[-1:] in _UNITS_S else text) * unit_s
-        except ValueError:
-            seconds = math.nan
-        if not (math.isfinite(seconds) and seconds > 0):
-            self.fail(f"{value} is no length of time like 90s, 10m or 1h", param, ctx)
-        return seconds
-
-
-_UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 _ANALYSIS = (
     click.option(
@@ -186,7 +184,7 @@ _OUTPUT = (
         help="The annotated video or photo; its extension names the kind.  A camera may have "
         "several: files, a playlist (live.m3u8), rtsp:// and rtmp:// to publish to.",
     ),
-    click.option("--segment", type=Span(), metavar="LENGTH",
+    click.option("--segment", type=Span(), metavar="TIME",
         help="A camera's file starts anew so often (10m, 90s, 1h), each time under its own name."),
 
     click.option(
@@ -215,6 +213,7 @@ NO_OUTPUT: Mapping[str, Any] = {
     "results": None,
     "report": None,
     "overwrite": False,
+    "segment": None,
 }
 """Stands for the output options of a command that has none."""
 

@@ -89,7 +89,6 @@ class LiveSink:
             output.close()
 
     def health(self) -> list[OutputHealth]:
-        """How each output does; may be asked from any thread."""
         return [output.health() for output in self._outputs]
 
 

@@ -12,7 +12,7 @@ from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.sink import OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary, agreed
 from workers.write_errors import writing
 
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"}
@@ -82,6 +82,9 @@ class PhotoSink:
             encoder=str(self._options["format"]).lower(),
         )
         return [summary]
+
+    def health(self) -> list[OutputHealth]:
+        return []
 
     def abort(self) -> None:
         self._file.abort()

@@ -78,6 +78,9 @@ class Sink(Protocol):
             OutputError: As `write`, or it does not read back.
         """
 
+    def health(self) -> list[OutputHealth]:
+        """How each output of a camera does; none of other sources. May be asked by any thread."""
+
     def abort(self) -> None:
         """Remove everything half-written; what a camera gave is closed and stays.
 

@@ -17,7 +17,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.audio_mux import AudioMux, AudioPackets
 from workers.containers import container_of
-from workers.sink import OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary, agreed
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
@@ -79,6 +79,9 @@ class VideoSink:
             notes=self._notes(),
         )
         return [summary]
+
+    def health(self) -> list[OutputHealth]:
+        return []
 
     def abort(self) -> None:
         self._file.abort()  # first: closing then fails fast instead of moving all of an .mp4
