@@ -24,6 +24,12 @@ PROTOCOLS = {
 }
 """What FFmpeg may speak, by the scheme of the URL: a playlist from the net names no local file."""
 
+CAMERA_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "analyzeduration": "100000",  # microseconds; FFmpeg's own limit makes each opening last a second
+}
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 WEBCAM = re.compile(r"/dev/video\d+")
 SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
@@ -82,9 +88,7 @@ def parse(name: str) -> Address:
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     if scheme in ("http", "https"):
         return Address(shown, name, "web", options)
-    return Address(
-        shown, name, "camera", options | {"rtsp_transport": "tcp", "allowed_media_types": "video"}
-    )
+    return Address(shown, name, "camera", options | CAMERA_OPTIONS)
 
 
 def path_in(url: str) -> str:
