@@ -18,6 +18,7 @@ from mien.pipelines import Pipelines
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
+from producer.live import LiveOptions
 from producer.source import open_source
 from workers.analyzer import Analyzer
 from workers.results import Results
@@ -52,7 +53,11 @@ def run(
             on_progress(stream.info, stream.progress)
 
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = open_source(request.source)
+        source = open_source(
+            request.source,
+            live=LiveOptions(request.give_up_after_s, wait=request.give_up_after_s is not None),
+            stopped=lambda: interrupts.count > 0,
+        )
         stack.callback(source.close)
         weights = describe_weights(request.analysis.weights)
         transport = MemoryTransport()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,8 @@ from mien.rates import parse_rate
 if TYPE_CHECKING:
     from mien.contract.outputs import OutputSettings
     from mien.contract.requests import AnalysisRequest, RunRequest
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,6 +49,22 @@ class RateOrAll(Rate):
         if value is None or str(value).lower() == "all":
             return None
         return super().convert(value, param, ctx)
+
+
+class Span(click.ParamType[float]):
+    """A length of time: 90, 90s, 10m or 2h."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|h|d)?", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 2h", param, ctx)
+        return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 class Share(click.FloatRange):
@@ -167,6 +186,12 @@ _OUTPUT = (
     click.option("--crf", type=click.IntRange(0, 51), default=20, show_default=True,
         help="Quality of the encoder: lower is better and larger."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that are there already."),
+    click.option("--max-latency-ms", type=click.IntRange(0, 60_000), default=500,
+        show_default=True, metavar="MS",
+        help="How long a live picture waits for its analysis at most."),
+    click.option("--give-up-after", type=Span(), metavar="TIME",
+        help="End when a live source was not to be reached for so long (90, 10m, 2h), at the "
+        "beginning too.  [default: never; at the beginning, at once]"),
 )  # fmt: skip
 
 
@@ -176,6 +201,8 @@ NO_OUTPUT: Mapping[str, Any] = {
     "results": None,
     "report": None,
     "overwrite": False,
+    "max_latency_ms": 500,
+    "give_up_after": None,
 }
 """Stands for the output options of a command that has none."""
 
@@ -212,6 +239,8 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
         window_bytes=options["window_mb"] * MEGABYTE_BYTES,
         device=options["device"],
         batch=options["batch"],
+        max_latency_s=options["max_latency_ms"] / 1000,
+        give_up_after_s=options["give_up_after"],
     )
 
 

@@ -27,7 +27,7 @@ PROTOCOLS = {
 CAMERA_OPTIONS = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
-    "analyzeduration": "100000",  # microseconds; FFmpeg's own limit makes each opening last a second
+    "analyzeduration": "100000",  # microseconds; with FFmpeg's own limit, opening takes a second
 }
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -65,6 +65,14 @@ def local_path(name: str) -> Path | None:
     except (SourceError, OSError):  # the second where the current folder is gone
         return None
     return address.path if address.kind == "file" else None
+
+
+def kind_of_name(name: str) -> AddressKind:
+    """What a name means, without looking at it; a name that means nothing counts as a file's."""
+    try:
+        return parse(name).kind
+    except (SourceError, OSError):
+        return "file"
 
 
 def parse(name: str) -> Address:

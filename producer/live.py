@@ -148,8 +148,9 @@ class LiveSource:
             self._times.anchor()
             yield from self._end_gap(picture.capture.arrived_ns - self._origin_ns)
         if session.epoch > self._last.epoch:
+            self._times.anchor()
             self.reconnects += 1
-            self._tell_back(session)
+            self._tell_back()
         yield self._frame(session, picture)
 
     def _frame(self, session: LiveSession, picture: LivePicture) -> Frame:
@@ -196,9 +197,12 @@ class LiveSource:
         now_s = time.monotonic()
         if self.reason or self._stopping.is_set() or now_s - self._tick_s < self._patience_s():
             return
+        now_ns = self._now_ns()
+        if now_ns <= self._times.last_ns:
+            return  # the last picture came early, and its time is not over
         self._tick_s = now_s
         since_ns = self._gap.since_ns if self._gap else self._times.last_ns
-        pts_ns = self._times.mark(self._now_ns())
+        pts_ns = self._times.mark(now_ns)
         self._gap = Gap(pts_ns, since_ns, self._last.utc_ns, self._last.epoch)
         yield self._gap
 
@@ -207,7 +211,7 @@ class LiveSource:
         if self._gap is not None:
             return TICK_S
         if self._session is None:
-            return 0.0
+            return TICK_S
         return max(STALE_AFTER_S, 3e-9 * self._session.interval_ns)
 
     def _end_gap(self, now_ns: int) -> Iterator[Gap]:
@@ -247,7 +251,7 @@ class LiveSource:
         self._done = self.corrupt, self.skipped
         self._session = None
 
-    def _tell_back(self, session: LiveSession) -> None:
+    def _tell_back(self) -> None:
         self.trouble = ""
         away_s = time.monotonic() - self._lost_s
         _log.warning("%s is back after %.1f s", self._address.name, away_s)

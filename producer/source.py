@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from mien.contract.frames import Frame, Gap, SourceInfo
-from producer.addresses import parse
+from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
 from producer.live import LiveOptions, open_live
@@ -26,17 +26,27 @@ class Source(Protocol):
 
     info: SourceInfo
     """Complete from the start: the first frame is decoded when a source is opened."""
-    corrupt: int
-    """Packets so far that gave no picture."""
-    end_ns: int
-    """When the last frame so far stops being shown, from the first frame."""
-    reason: str
-    """Why it ended: 'end of file', 'damaged', 'connection lost'; empty while it has not."""
     restarts: Restarts
     """Where its stamps began anew so far; for `producer.audio.AudioFeed`."""
 
+    @property
+    def corrupt(self) -> int:
+        """Packets so far that gave no picture."""
+
+    @property
+    def end_ns(self) -> int:
+        """When the last frame so far stops being shown, from the first frame."""
+
+    @property
+    def reason(self) -> str:
+        """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'; empty while it
+        has not."""
+
     def frames(self) -> Iterator[Frame | Gap]:
         """All frames, once; none is kept. A live source gives gaps between them."""
+
+    def stop(self) -> None:
+        """End a live source, from any thread; one that ends by itself is left alone."""
 
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""

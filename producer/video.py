@@ -63,6 +63,9 @@ class VideoSource:
         if self.reason == END_OF_FILE and self._is_cut_off():
             self.reason = DAMAGED
 
+    def stop(self) -> None:
+        """It ends by itself."""
+
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""
         self._first = None
@@ -81,9 +84,7 @@ class VideoSource:
         self.corrupt, self.end_ns = self._decoder.corrupt, self._timeline.end_ns
         return Frame(index, time, self._maker.make(frame))
 
-    def _describe(
-        self, address: Address, stream: VideoStream, first: av.VideoFrame
-    ) -> SourceInfo:
+    def _describe(self, address: Address, stream: VideoStream, first: av.VideoFrame) -> SourceInfo:
         assert self._first is not None  # noqa: S101
         picture: Picture = self._first.picture
         start = self._timeline.first_s

@@ -32,9 +32,13 @@ class WaitingFrame:
     """What it holds in memory while it waits: its picture and its analysis image."""
     capture: Capture | None = None
     """None where the source is a file."""
-    lost: str | None = None
-    """Why a frame that was to be analysed was not sent, or one that was to be shown has no
-    picture any more."""
+    unsent: bool = False
+    """Whether it was to be analysed, and was not sent since its analysis would have come late."""
+
+    @property
+    def stripped(self) -> bool:
+        """Whether it was to be shown, and had to give up its picture to make room."""
+        return self.picture is None and bool(self.showings)
 
 
 @dataclass(frozen=True, slots=True)
