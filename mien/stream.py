@@ -46,6 +46,10 @@ USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
 
 
+MOST_LIVE_TRACKS = 1000
+"""A camera sees new faces for ever; of older ones only the results know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run gave, for the person who waits for it."""
@@ -90,7 +94,8 @@ class Stream:
         self.is_live = source.info.kind == "live"
         self.progress = Progress(live=LiveProgress() if self.is_live else None)
         self._credit = Credit()
-        self._ledger, self._summary = Ledger(), Summary()
+        self._ledger = Ledger()
+        self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._window = FrameWindow(request.window_bytes)
         self._end: EndOfStream | None = None
         self._geometry, self._settings = self._plan()

@@ -313,18 +313,20 @@ def open_live(
     Raises:
         SourceError: it cannot be reached, refuses or gives no picture.
     """
-    backoff, began_s = Backoff(), time.monotonic()
+    backoff, began_s, told = Backoff(), time.monotonic(), ""
     while True:
         try:
             return LiveSource(
                 address, connection or Connection(address, timeouts), timeouts, options
             )
-        except RefusedError:
-            raise
-        except SourceError:
+        except SourceError as error:
             limit_s, passed_s = options.give_up_after_s, time.monotonic() - began_s
-            if not options.wait or stopped() or (limit_s is not None and passed_s >= limit_s):
+            late = limit_s is not None and passed_s >= limit_s
+            if not options.wait or late or stopped() or isinstance(error, RefusedError):
                 raise
+            if str(error) != told:
+                told = str(error)
+                _log.warning("%s; it is tried again", told)
         connection = None
         _wait(backoff.wait_s(), stopped)
 

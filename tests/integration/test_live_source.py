@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -41,7 +42,7 @@ class Watcher:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +113,7 @@ def test_a_camera_that_is_killed_is_back_within_ten_seconds_of_its_return(camera
     assert epochs(watcher) == {0, 1}
     (outage,) = watcher.outages
     first = next(f for f in watcher.frames if f.capture and f.capture.epoch == 1)
-    assert 1.5e9 < outage.pts_ns - outage.since_ns
+    assert outage.pts_ns - outage.since_ns > 1.5e9
     assert 0 < first.pts_ns - outage.pts_ns < 1_000_000
     assert outage.epoch == 0
     marks = [item for item in watcher.items if isinstance(item, Gap) and not item.over]
@@ -204,17 +205,32 @@ def test_a_password_that_is_changed_meanwhile_is_told_and_tried_slowly(camera: C
     assert watcher.source.reason == "stopped"
 
 
-@pytest.mark.parametrize("status", [None, "refused"])
-def test_a_camera_that_is_not_there_is_told_at_the_beginning(status: str | None) -> None:
-    port = free_port()
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_camera_that_is_not_there_is_told_at_the_beginning(silent: bool) -> None:
     began_s = time.monotonic()
-    with pytest.raises(SourceError, match="cannot read rtsp://me@127"):
-        if status is None:
-            with Porter(None) as porter:
-                open_source(f"rtsp://me:x@127.0.0.1:{porter.port}/", timeout_s=(1.0, 1.0))
-        else:
+    with Porter(None) as porter:
+        port = porter.port if silent else free_port()
+        with pytest.raises(SourceError, match="cannot read rtsp://me@127"):
             open_source(f"rtsp://me:x@127.0.0.1:{port}/", timeout_s=(1.0, 1.0))
     assert time.monotonic() - began_s < 10
+
+
+def test_a_reader_that_falls_behind_goes_on_with_what_is_new(camera: Camera) -> None:
+    source = open_source(camera.url(), timeout_s=QUICK)
+    assert isinstance(source, LiveSource)
+    items = source.frames()
+    next(items)
+    time.sleep(4)
+    found: list[Frame] = []
+    while len(found) < 100:
+        item = next(items)
+        if isinstance(item, Frame):
+            found.append(item)
+    source.close()
+    assert source.skipped > 25
+    assert source.corrupt == 0, "nothing is decoded that needs what was left out"
+    assert found[-1].capture is not None
+    assert time.monotonic_ns() - found[-1].capture.arrived_ns < 1e9
 
 
 def test_a_camera_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
