@@ -43,7 +43,7 @@ def drive(
             muxer.join(TICK_S)
             stream.progress.stopping = interrupts.count > 0
             on_tick()
-            if interrupts.count == 1 and stream.info.kind == "live":
+            if interrupts.count == 1 and stream.is_live:
                 stream.end_early()
             elif interrupts.count:
                 group.fail(Interrupted("interrupted; nothing was written"))

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.errors import Interrupted
+from mien.contract.errors import Interrupted, SourceError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
@@ -18,7 +18,8 @@ from mien.pipelines import Pipelines
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
-from producer.source import open_source
+from producer.live import LiveOptions
+from producer.source import Source, open_source
 from workers.analyzer import Analyzer
 from workers.results import Results
 
@@ -52,7 +53,7 @@ def run(
             on_progress(stream.info, stream.progress)
 
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = open_source(request.source)
+        source = _open(request, interrupts)
         stack.callback(source.close)
         weights = describe_weights(request.analysis.weights)
         transport = MemoryTransport()
@@ -66,6 +67,18 @@ def run(
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer; nothing was written")
         return stream.finish(loaded.numerics)
+
+
+def _open(request: RunRequest, interrupts: Interrupts) -> Source:
+    """The source; one that is not there yet is waited for where the request says how long."""
+    limit_s = request.give_up_after_s
+    options = LiveOptions(limit_s, wait=limit_s is not None)
+    try:
+        return open_source(request.source, live=options, stopped=lambda: interrupts.count > 0)
+    except SourceError:
+        if interrupts.count:
+            raise Interrupted("interrupted; nothing was written") from None
+        raise
 
 
 def _analyzer(

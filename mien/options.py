@@ -204,6 +204,12 @@ _OUTPUT = (
     click.option("--crf", type=click.IntRange(0, 51), default=20, show_default=True,
         help="Quality of the encoder: lower is better and larger."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that are there already."),
+    click.option("--max-latency-ms", type=click.IntRange(0, 60_000), default=500,
+        show_default=True, metavar="MS",
+        help="How long a live picture waits for its analysis at most."),
+    click.option("--give-up-after", type=Span(), metavar="TIME",
+        help="End when a live source was not to be reached for so long (90, 10m, 2h), at the "
+        "beginning too.  [default: never; at the beginning, at once]"),
 )  # fmt: skip
 
 
@@ -214,6 +220,8 @@ NO_OUTPUT: Mapping[str, Any] = {
     "report": None,
     "overwrite": False,
     "segment": None,
+    "max_latency_ms": 500,
+    "give_up_after": None,
 }
 """Stands for the output options of a command that has none."""
 
@@ -250,6 +258,8 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
         window_bytes=options["window_mb"] * MEGABYTE_BYTES,
         device=options["device"],
         batch=options["batch"],
+        max_latency_s=options["max_latency_ms"] / 1000,
+        give_up_after_s=options["give_up_after"],
     )
 
 

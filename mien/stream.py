@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.ledger import Ledger
+from mien.contract.live import Credit, LiveProgress
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
@@ -20,6 +22,8 @@ from mien.report import Provenance, write_report
 from mien.transport.ports import Transport
 from producer.addresses import local_path
 from producer.audio import AudioFeed
+from producer.live import LiveSource
+from producer.live_producer import LiveProducer
 from producer.producer import Producer
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame, OutputSampler
 from producer.source import Source
@@ -27,10 +31,11 @@ from producer.window import FrameWindow
 from workers.containers import constant_fps
 from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
+from workers.live_muxer import LiveMuxer
 from workers.muxer import Muxer
 from workers.reorder import ReorderBuffer
 from workers.results import Results, open_results
-from workers.sink import OutputSummary, Sink
+from workers.sink import OutputHealth, OutputSummary, Sink
 from workers.summary import Summary, TrackSummary
 
 STREAM = "local"
@@ -39,6 +44,10 @@ at the same name share their analyses."""
 
 USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
+
+
+MOST_LIVE_TRACKS = 1000
+"""A camera sees new faces for ever; of older ones only the results know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +91,26 @@ class Stream:
         self._clock = clock
         self._begin = time.perf_counter()
         self.info = source.info
-        self.progress = Progress()
-        self._ledger, self._summary = Ledger(), Summary()
+        self.is_live = source.info.kind == "live"
+        self.progress = Progress(live=LiveProgress() if self.is_live else None)
+        self._credit = Credit()
+        self._ledger = Ledger()
+        self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._window = FrameWindow(request.window_bytes)
         self._end: EndOfStream | None = None
         self._geometry, self._settings = self._plan()
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
-        self._results = results or open_results(request.results, overwrite=request.overwrite)
+        self._results = results or open_results(
+            request.results, overwrite=request.overwrite, live=self.is_live
+        )
         try:
             self._sink = _open_sink(outputs, request.source, source)
         except BaseException:
             self._results.abort()
             raise
         try:
-            self._port = transport.stream(name, self._settings, live=self.info.kind == "live")
+            self._port = transport.stream(name, self._settings, live=self.is_live)
         except BaseException:
             self._abort_files()
             raise
@@ -107,33 +121,38 @@ class Stream:
         """Whether the source is read from a net or a device, which may not answer."""
         return local_path(self._request.source) is None
 
+    def live_status(self) -> dict[str, object]:
+        """What is told of a live stream while it runs; empty for others."""
+        source, live = self._source, self.progress.live
+        if live is None or not isinstance(source, LiveSource):
+            return {}
+        return {
+            **live.as_dict(),
+            "reconnects": source.reconnects,
+            "trouble": source.trouble,
+            "size_changes": source.changes,
+            "outputs": [dataclasses.asdict(health) for health in self._health()],
+        }
+
+    def _health(self) -> list[OutputHealth]:
+        return [] if self._sink is None else self._sink.health()
+
     def produce(self) -> None:
         """Read the source to its end."""
         self._producer.run()
 
     def mux(self) -> None:
         """Write every frame until the source's counted end."""
-        request = self._request
-        self._end = Muxer(
-            feed=self._window,
-            analyses=ReorderBuffer(self._port),
-            history=FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
-            sink=self._sink,
-            results=self._results,
-            summary=self._summary,
-            ledger=self._ledger,
-            progress=self.progress,
-            clock=self._clock,
-            hold=_must_hold(request, self.info),
-            blur=any(output.blur for output in request.outputs),
-        ).run()
+        self._end = self._make_muxer().run()
 
     def end_early(self) -> None:
         """Treat the frame that is read now as the source's last."""
         self._producer.stop()
+        self._source.stop()
 
     def stop(self) -> None:
         """Wake both stages; they raise `Closed`."""
+        self._source.stop()
         self._window.close()
         self._port.close()
 
@@ -174,6 +193,8 @@ class Stream:
                 "tracks": [track.as_dict() for track in outcome.tracks],
                 "outputs": outputs,
             }
+            if self.is_live:
+                account["live"] = self.live_status()
             write_report(
                 self._request.report, provenance, account, overwrite=self._request.overwrite
             )
@@ -206,18 +227,42 @@ class Stream:
         )
         return geometry, settings
 
-    def _make_producer(self, outputs: Sequence[OutputSettings]) -> Producer:
-        return Producer(
-            stream=self._name,
-            source=self._source,
-            window=self._window,
-            port=self._port,
-            ledger=self._ledger,
-            output_sampler=_output_sampler(outputs),
-            analysis_sampler=AnalysisSampler(self._request.analysis.analyze_fps),
-            geometry=self._geometry,
-            settings=self._settings,
-            clock=self._clock,
+    def _make_producer(self, outputs: Sequence[OutputSettings]) -> Producer | LiveProducer:
+        stage: dict[str, Any] = {
+            "stream": self._name,
+            "source": self._source,
+            "window": self._window,
+            "port": self._port,
+            "ledger": self._ledger,
+            "output_sampler": _output_sampler(outputs),
+            "analysis_sampler": AnalysisSampler(self._request.analysis.analyze_fps),
+            "geometry": self._geometry,
+            "settings": self._settings,
+            "clock": self._clock,
+        }
+        if self.progress.live is None:
+            return Producer(**stage)
+        return LiveProducer(**stage, credit=self._credit, progress=self.progress.live)
+
+    def _make_muxer(self) -> Muxer:
+        request, live = self._request, self.progress.live
+        stage: dict[str, Any] = {
+            "feed": self._window,
+            "analyses": ReorderBuffer(self._port, self._credit if live else None),
+            "history": FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
+            "sink": self._sink,
+            "results": self._results,
+            "summary": self._summary,
+            "ledger": self._ledger,
+            "progress": self.progress,
+            "clock": self._clock,
+            "hold": _must_hold(request, self.info),
+            "blur": any(output.blur for output in request.outputs),
+        }
+        if live is None:
+            return Muxer(**stage)
+        return LiveMuxer(
+            **stage, live=live, credit=self._credit, max_latency_s=request.max_latency_s
         )
 
 

@@ -25,6 +25,12 @@ PROTOCOLS = {
 }
 """What FFmpeg may speak, by the scheme of the URL: a playlist from the net names no local file."""
 
+CAMERA_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "analyzeduration": "100000",  # microseconds; with FFmpeg's own limit, opening takes a second
+}
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 WEBCAM = re.compile(r"/dev/video\d+")
 
@@ -61,6 +67,14 @@ def local_path(name: str) -> Path | None:
     return address.path if address.kind == "file" else None
 
 
+def kind_of_name(name: str) -> AddressKind:
+    """What a name means, without looking at it; a name that means nothing counts as a file's."""
+    try:
+        return parse(name).kind
+    except (SourceError, OSError):
+        return "file"
+
+
 def parse(name: str) -> Address:
     """Say what an input's name means.
 
@@ -82,9 +96,7 @@ def parse(name: str) -> Address:
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     if scheme in ("http", "https"):
         return Address(shown, name, "web", options)
-    return Address(
-        shown, name, "camera", options | {"rtsp_transport": "tcp", "allowed_media_types": "video"}
-    )
+    return Address(shown, name, "camera", options | CAMERA_OPTIONS)
 
 
 def path_in(url: str) -> str:
