@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 
@@ -155,13 +156,17 @@ class _SegmentWriter:
 
     def __init__(self, partial: Path) -> None:
         self._partial = partial
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
 
     def begin(self) -> None:
-        self._file = self._partial.open("wb")
+        # without a buffer: closing after a failed write must not try it again
+        self._file = self._partial.open("wb", buffering=0)
 
     def write(self, data: bytes) -> int:
-        return len(data) if self._file is None else self._file.write(data)
+        rest = memoryview(data)
+        while self._file is not None and rest:
+            rest = rest[self._file.write(rest) :]
+        return len(data)
 
     def end(self, path: Path) -> None:
         """Close the segment and give it its name."""
@@ -175,7 +180,8 @@ class _SegmentWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):  # the next attempt overwrites it
+                self._partial.unlink(missing_ok=True)
 
 
 def _beside(playlist: Path) -> list[tuple[int, Path]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import av
 
-from mien.contract.errors import UsageError
+from mien.contract.errors import OutputError, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
@@ -67,6 +67,7 @@ class LiveSink:
             begun.pop_all()
 
     def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
+        self._check_open()
         try:
             for branch in self._branches:
                 branch.put(branch.encoder.encode(picture, pts_ns, duration_ns))
@@ -75,6 +76,7 @@ class LiveSink:
             raise
 
     def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+        self._check_open()
         try:
             for branch in self._branches:
                 branch.put(branch.encoder.flush())
@@ -87,6 +89,10 @@ class LiveSink:
         outputs, self._outputs, self._branches = self._outputs, [], []
         for output in outputs:
             output.close()
+
+    def _check_open(self) -> None:
+        if not self._outputs:
+            raise OutputError("the camera's outputs are closed already")
 
     def health(self) -> list[OutputHealth]:
         return [output.health() for output in self._outputs]

@@ -134,7 +134,13 @@ class Publisher:
 
     def _connect(self) -> bool:
         """One connection from its start to its end; whether the server refused it."""
-        connection = PublishingConnection(self._what)
+        try:
+            connection = PublishingConnection(self._what)
+        except OSError as error:
+            with self._changed:
+                self._state, self._reason = "down", f"no process to publish: {error.strerror}"
+                self._give_up(UNREACHABLE)
+            return False
         with self._changed:
             self._connection = connection
             self._state = "connecting"
@@ -192,10 +198,12 @@ class Publisher:
             if connection is not None:
                 connection.kill()
             self._thread.join(0.1)
+        with self._changed:
+            self._give_up(UNREACHABLE)  # where it ended before it began
 
 
 def _notes(health: OutputHealth) -> list[str]:
     notes = [f"{count} pictures did not arrive: {why}" for why, count in health.lost.items()]
     if health.reason is not None:
-        notes.append(f"the last connection to {health.name} failed: {health.reason}")
+        notes.append(f"a connection to {health.name} failed: {health.reason}")
     return notes
