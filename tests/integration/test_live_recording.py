@@ -185,6 +185,15 @@ def test_a_stream_without_pictures_leaves_no_file(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_closed_output_takes_no_picture(tmp_path: Path) -> None:
+    sink = open_sink(settings_for(tmp_path / "cam.mp4"), INFO, None)
+    sink.abort()
+    with pytest.raises(OutputError, match="closed already"):
+        next(feed(sink, range(1)))
+    with pytest.raises(OutputError, match="closed already"):
+        sink.finish()
+
+
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "cam.mp4"
     sink = open_sink(settings_for(path), INFO, None)
