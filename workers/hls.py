@@ -14,6 +14,7 @@ import av
 from mien.contract.outputs import OutputSettings
 from workers.hls_playlist import read_playlist, write_playlist
 from workers.live_pictures import (
+    KEY_EVERY_S,
     TICKS_A_SECOND,
     EncodedPicture,
     VideoFormat,
@@ -23,10 +24,8 @@ from workers.live_pictures import (
 from workers.sink import OutputHealth, OutputSummary
 from workers.write_errors import writing
 
-SEGMENT_S = 2
-"""A segment ends at the first key picture after about this time."""
-_SHORTEST_TICKS = SEGMENT_S * TICKS_A_SECOND * 3 // 4
-"""So that a key picture that comes a little early is not missed."""
+_SHORTEST_TICKS = KEY_EVERY_S * TICKS_A_SECOND * 3 // 4
+"""A segment ends at the first key picture after that; they come a little early or late."""
 _KEPT = 3
 """Segments that stay on the disk after they left the playlist, for players that lag."""
 _NS = 1_000_000_000
@@ -56,7 +55,7 @@ class HlsStream:
         self._left: list[str] = []
         self._writer = _SegmentWriter(self._path.with_name(f".{self._path.stem}.partial.ts"))
         with writing(self._path):
-            self._playlist = read_playlist(self._path, SEGMENT_S)
+            self._playlist = read_playlist(self._path, KEY_EVERY_S)
             self._is_break = bool(self._playlist.segments)
             self._remove_leftovers()
             self._next = self._first_number()

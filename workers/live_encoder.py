@@ -19,13 +19,17 @@ from mien.contract.errors import OutputError, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture, even
-from workers.live_pictures import TICKS_A_SECOND, TIME_BASE, EncodedPicture, VideoFormat
+from workers.live_pictures import (
+    KEY_EVERY_S,
+    TICKS_A_SECOND,
+    TIME_BASE,
+    EncodedPicture,
+    VideoFormat,
+)
 from workers.sample_range import limited
 from workers.video_encoder import LIMITED_ONLY, tag
 from workers.video_options import encoder_options, low_delay_options
 
-KEY_EVERY_NS = 2_000_000_000
-"""Who joins a live stream waits for a key picture, and a playlist's parts begin with one."""
 _USUAL_FPS = Fraction(25)
 NS = 1_000_000_000
 
@@ -67,7 +71,7 @@ class LiveEncoder:
         # two pictures nearer to each other than a tick still follow one another
         self._last_pts = max(self._last_pts + 1, _ticks(pts_ns))
         frame.pts, frame.time_base = self._last_pts, TIME_BASE
-        if (slot := pts_ns // KEY_EVERY_NS) != self._key_slot:
+        if (slot := pts_ns // (KEY_EVERY_S * NS)) != self._key_slot:
             self._key_slot = slot
             frame.pict_type = PictureType.I
         tag(frame, self._colour)
@@ -92,7 +96,7 @@ class LiveEncoder:
         context.thread_type = "SLICE"  # threads for whole frames would hold some back
         context.max_b_frames = 0
         # for encoders that do not heed the wish for a key picture
-        context.gop_size = max(1, ceil(rate * KEY_EVERY_NS / NS))
+        context.gop_size = max(1, ceil(rate * KEY_EVERY_S))
         options = encoder_options(name, settings.preset, settings.crf)
         context.options = options | low_delay_options(name)
         tag(context, self._colour)

@@ -15,6 +15,8 @@ from workers.sink import OutputHealth, OutputSummary
 
 TICKS_A_SECOND = 90_000
 TIME_BASE = Fraction(1, TICKS_A_SECOND)
+KEY_EVERY_S = 2
+"""Who joins a live stream waits for a key picture, and every part of one begins with one."""
 
 
 @dataclass(frozen=True, slots=True)

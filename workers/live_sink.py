@@ -14,8 +14,8 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.containers import live_container
 from workers.hls import HlsStream
-from workers.live_encoder import KEY_EVERY_NS, NS, LiveEncoder
-from workers.live_pictures import EncodedPicture, LiveOutput, VideoFormat
+from workers.live_encoder import LiveEncoder
+from workers.live_pictures import KEY_EVERY_S, EncodedPicture, LiveOutput, VideoFormat
 from workers.publisher import Patience, Publisher
 from workers.recording import Recording
 from workers.sink import OutputHealth, OutputSummary, agreed
@@ -50,6 +50,7 @@ class LiveSink:
     def __init__(
         self, outputs: Sequence[OutputSettings], info: SourceInfo, patience: Patience | None = None
     ) -> None:
+        self._is_open = True
         self._branches: list[_Branch] = []
         self._outputs: list[LiveOutput] = []
         with ExitStack() as begun:
@@ -86,12 +87,13 @@ class LiveSink:
             self.abort()
 
     def abort(self) -> None:
-        outputs, self._outputs, self._branches = self._outputs, [], []
-        for output in outputs:
-            output.close()
+        if self._is_open:
+            self._is_open = False
+            for output in self._outputs:
+                output.close()
 
     def _check_open(self) -> None:
-        if not self._outputs:
+        if not self._is_open:
             raise OutputError("the camera's outputs are closed already")
 
     def health(self) -> list[OutputHealth]:
@@ -106,8 +108,8 @@ def check_live(settings: OutputSettings) -> None:
     """
     codec = _codec(settings)
     encoder_options(codec.name, settings.preset, settings.crf)
-    if settings.segment_s is not None and settings.segment_s * NS < KEY_EVERY_NS:
-        raise UsageError(f"segments last {KEY_EVERY_NS // NS} seconds or more")
+    if settings.segment_s is not None and settings.segment_s < KEY_EVERY_S:
+        raise UsageError(f"segments last {KEY_EVERY_S} seconds or more")
 
 
 def _codec(settings: OutputSettings) -> av.Codec:

@@ -15,6 +15,7 @@ from mien.contract.errors import OutputError
 from mien.contract.outputs import OutputSettings
 from workers.containers import container_of
 from workers.live_pictures import (
+    KEY_EVERY_S,
     TICKS_A_SECOND,
     EncodedPicture,
     VideoFormat,
@@ -88,7 +89,8 @@ class Recording:
         length_s = self._settings.segment_s
         if length_s is None or not picture.is_key:
             return False
-        return picture.pts - file.begin >= length_s * TICKS_A_SECOND
+        # key pictures come by the clock of the stream: the one next to the wanted length
+        return picture.pts - file.begin >= (length_s - KEY_EVERY_S / 2) * TICKS_A_SECOND
 
     def _begin(self, pts: int) -> None:
         if self._open is not None:

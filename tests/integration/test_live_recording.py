@@ -78,6 +78,15 @@ def test_every_kind_of_file_can_be_played_while_it_grows_and_at_the_end(
     assert names(tmp_path) == [path.name]
 
 
+def test_segments_have_the_wished_length_whenever_the_stream_begins(tmp_path: Path) -> None:
+    sink = open_sink(settings_for(tmp_path / "cam.mkv", segment_s=4), INFO, None)
+    for _ in feed(sink, range(3, 300)):
+        pass
+    sink.finish()
+    files = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert [len(shown(path)) for path in files] == [97, 100, 100]
+
+
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "ts"])
 def test_segments_begin_at_their_own_time_0_and_lose_no_picture(tmp_path: Path, kind: str) -> None:
     sink = open_sink(settings_for(tmp_path / f"cam.{kind}", segment_s=4), INFO, None)
@@ -188,6 +197,7 @@ def test_a_stream_without_pictures_leaves_no_file(tmp_path: Path) -> None:
 def test_a_closed_output_takes_no_picture(tmp_path: Path) -> None:
     sink = open_sink(settings_for(tmp_path / "cam.mp4"), INFO, None)
     sink.abort()
+    assert [health.name for health in sink.health()] == [str(tmp_path / "cam.mp4")]
     with pytest.raises(OutputError, match="closed already"):
         next(feed(sink, range(1)))
     with pytest.raises(OutputError, match="closed already"):
