@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.errors import Interrupted, SourceError
 from mien.contract.frames import SourceInfo
@@ -60,6 +62,8 @@ def run(
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
         stack.callback(stream.abort)
         loaded = pipelines or Pipelines([request.analysis.weights], request.device)
+        if stream.is_live:
+            _warm_up(stream, loaded, clock)
         analyzers = [_analyzer(request, transport, loaded, clock).run for _ in range(ANALYZERS)]
         stack.enter_context(shared_cores())
         if not drive(stream, transport, analyzers, interrupts, tell):
@@ -67,6 +71,14 @@ def run(
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer; nothing was written")
         return stream.finish(loaded.numerics)
+
+
+def _warm_up(stream: Stream, loaded: Pipelines, clock: StageClock) -> None:
+    """Load the networks and use them once, since nothing of a camera can wait for that."""
+    with clock.time("load"):
+        geometry = stream.geometry
+        blank = np.zeros((geometry.height, geometry.width, 3), np.uint8)
+        loaded.get(stream.settings).analyze([blank])
 
 
 def _open(request: RunRequest, interrupts: Interrupts) -> Source:

@@ -83,7 +83,9 @@ class Stream:
         clock: StageClock,
         results: Results | None = None,
         name: str = STREAM,
+        again: bool = False,
     ) -> None:
+        """again: an earlier attempt at a live stream has left results, which are added to."""
         self._request = request
         self._name = name
         self._source = source
@@ -98,11 +100,11 @@ class Stream:
         self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._window = FrameWindow(request.window_bytes)
         self._end: EndOfStream | None = None
-        self._geometry, self._settings = self._plan()
+        self.geometry, self.settings = self._plan()
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
         self._results = results or open_results(
-            request.results, overwrite=request.overwrite, live=self.is_live
+            request.results, overwrite=request.overwrite and not again, live=self.is_live
         )
         try:
             self._sink = _open_sink(outputs, request.source, source)
@@ -110,7 +112,7 @@ class Stream:
             self._results.abort()
             raise
         try:
-            self._port = transport.stream(name, self._settings, live=self.is_live)
+            self._port = transport.stream(name, self.settings, live=self.is_live)
         except BaseException:
             self._abort_files()
             raise
@@ -236,8 +238,8 @@ class Stream:
             "ledger": self._ledger,
             "output_sampler": _output_sampler(outputs),
             "analysis_sampler": AnalysisSampler(self._request.analysis.analyze_fps),
-            "geometry": self._geometry,
-            "settings": self._settings,
+            "geometry": self.geometry,
+            "settings": self.settings,
             "clock": self._clock,
         }
         if self.progress.live is None:

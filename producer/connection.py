@@ -98,6 +98,16 @@ class Connection:
             self._changed.notify_all()
             return oldest
 
+    def forget(self) -> None:
+        """Leave out, uncounted, what came until now and is not needed for what comes next."""
+        with self._changed:
+            if self._patient:
+                return  # its server waits, and nothing of it is old
+            keys = [n for n, one in enumerate(self._packets) if one.packet.is_keyframe]
+            self._blind = not keys
+            for _ in range(keys[-1] if keys else len(self._packets)):
+                self._bytes -= self._packets.popleft().packet.size
+
     def cut(self) -> None:
         """End it from outside, in whatever it is."""
         with self._changed:
@@ -159,14 +169,18 @@ class Connection:
 
     def _catch_up(self, oldest: Arrived) -> None:
         """Leave out what is too old, as far as the next picture that needs none before it."""
-        age_s = (time.monotonic_ns() - oldest.arrived_ns) / 1e9
-        if age_s < BEHIND_S:
+        if not is_old(oldest, BEHIND_S):
             return
         keys = [n for n, one in enumerate(self._packets) if n and one.packet.is_keyframe]
-        self._blind = not keys and age_s >= FAR_BEHIND_S
+        self._blind = not keys and is_old(oldest, FAR_BEHIND_S)
         for _ in range(len(self._packets) if self._blind else max(keys, default=0)):
             self._bytes -= self._packets.popleft().packet.size
             self.skipped += 1
+
+
+def is_old(arrived: Arrived, limit_s: float) -> bool:
+    """Whether a packet has waited for so long."""
+    return time.monotonic_ns() - arrived.arrived_ns > limit_s * 1e9
 
 
 def host_and_port(address: Address) -> tuple[str | None, int | None]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Capture, Frame, Gap, SourceInfo
-from mien.contract.pictures import Picture
-from producer import probe
+from mien.contract.frames import Capture, Frame, Gap
 from producer.addresses import Address
 from producer.backoff import Backoff
-from producer.connection import Connection
+from producer.connection import BEHIND_S, Connection
 from producer.decoding import CONNECTION_LOST, END_OF_FILE
-from producer.live_session import LivePicture, LiveSession
+from producer.live_session import LivePicture, LiveSession, describe
 from producer.live_times import LiveTimes
-from producer.opening import RefusedError, Timeouts
+from producer.opening import Timeouts
 from producer.picture_maker import PictureMaker, Size
 from producer.restarts import Restarts
 
@@ -67,11 +65,12 @@ class LiveSource:
         self._address, self._timeouts, self._options = address, timeouts, options
         self._backoff = backoff or Backoff()
         self._stopping = threading.Event()
-        self._times = LiveTimes(paced=address.kind == "web")
+        self._paced = address.kind == "web"
+        self._times = LiveTimes(paced=self._paced)
         self._session: LiveSession | None = LiveSession(connection, 0, timeouts)
         self._size: Size | None = None
         self._index = 0
-        self._origin_ns = 0
+        self._origin_ns = self._start_ns = 0
         self._done = (0, 0)
         self._shape = (0, 0)
         self._last = Capture(0, 0, 0)
@@ -110,12 +109,24 @@ class LiveSource:
 
     def frames(self) -> Iterator[Frame | Gap]:
         """All frames and gaps, once; several gaps a second while there is no frame."""
-        yield from self._waiting
-        self._waiting = []
+        yield from self._begin_now()
         while not self._stopping.is_set() and not self.reason:
             yield from self._step()
         self.reason = self.reason or STOPPED
         yield from self._end_gap(self._now_ns())
+
+    def _begin_now(self) -> list[Frame]:
+        """The first frames; where nobody asked for them at once, time begins now."""
+        first, self._waiting = self._waiting, []
+        now_ns = time.monotonic_ns()
+        late_ns = now_ns - self._origin_ns
+        if self._session is None or late_ns < BEHIND_S * 1e9:
+            return first
+        self._session.connection.forget()
+        self._times.anchor()
+        self._origin_ns = self._start_ns = now_ns
+        self._tick_s = now_ns / 1e9
+        return [replace(frame, capture=later(frame.capture, late_ns)) for frame in first]
 
     def stop(self) -> None:
         """End the source, from any thread; a wait for a picture is over at once."""
@@ -134,11 +145,13 @@ class LiveSource:
         session = self._session
         if session is None:
             self._stopping.wait(max(0.0, min(TICK_S, self._next_s - time.monotonic())))
+            self._give_up_late()
             if time.monotonic() >= self._next_s:
                 self._connect()
         else:
             for picture in session.pictures(TICK_S):
-                yield from self._show(session, picture)
+                if self._paced or picture.capture.arrived_ns >= self._start_ns:
+                    yield from self._show(session, picture)
             if session.cause or session.connection.complete:
                 self._lose(session)
         yield from self._mark_gap()
@@ -157,8 +170,9 @@ class LiveSource:
         """The frame of a picture, when its time has come."""
         capture = picture.capture
         self._origin_ns = self._origin_ns or capture.arrived_ns
-        pts_ns = self._times.place(picture.stamp_ns, capture.arrived_ns - self._origin_ns)
-        if self._address.kind == "web":
+        arrived_ns = max(capture.arrived_ns, self._start_ns) - self._origin_ns
+        pts_ns = self._times.place(picture.stamp_ns, arrived_ns)
+        if self._paced:
             capture = self._pace(pts_ns, capture)
         self._last = capture
         self._tick_s = time.monotonic()
@@ -208,9 +222,7 @@ class LiveSource:
 
     def _patience_s(self) -> float:
         """How long after the last frame or gap the next gap is."""
-        if self._gap is not None:
-            return TICK_S
-        if self._session is None:
+        if self._gap is not None or self._session is None:
             return TICK_S
         return max(STALE_AFTER_S, 3e-9 * self._session.interval_ns)
 
@@ -220,7 +232,7 @@ class LiveSource:
             yield replace(gap, pts_ns=self._times.mark(now_ns), over=True)
 
     def _connect(self) -> None:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self.reason:
             return
         epoch = self._last.epoch + 1
         self._session = LiveSession(
@@ -229,19 +241,23 @@ class LiveSource:
 
     def _lose(self, session: LiveSession) -> None:
         """Go on from a connection that is over: to another one, or to the end."""
-        now_s, limit_s = time.monotonic(), self._options.give_up_after_s
+        now_s = time.monotonic()
         if session.connection.complete:
             self.reason = END_OF_FILE
         if session.count:
             self._backoff.lasted(now_s - session.began_s)
             self._lost_s = now_s
-        if limit_s is not None and now_s - self._lost_s >= limit_s:
-            self.reason = self.reason or CONNECTION_LOST
+        self._give_up_late()
         if session.cause != self.trouble and not self._stopping.is_set():
             self.trouble = session.cause
             _log.warning("%s gives no picture: %s", self._address.name, session.cause)
         self._next_s = now_s + self._backoff.wait_s(refused=session.refused)
         self._drop_session()
+
+    def _give_up_late(self) -> None:
+        limit_s = self._options.give_up_after_s
+        if limit_s is not None and time.monotonic() - self._lost_s >= limit_s:
+            self.reason = self.reason or CONNECTION_LOST
 
     def _drop_session(self) -> None:
         session = self._session
@@ -273,65 +289,6 @@ class LiveSource:
         return time.monotonic_ns() - self._origin_ns
 
 
-def describe(
-    address: Address, session: LiveSession, first: LivePicture, picture: Picture
-) -> SourceInfo:
-    """What is known of the source by its first picture."""
-    stream, maker = session.connection.stream, session.maker
-    assert stream is not None  # noqa: S101 - the picture came of it
-    assert maker is not None  # noqa: S101
-    return SourceInfo(
-        name=address.name,
-        kind="live",
-        width=picture.width,
-        height=picture.height,
-        colour=picture.colour,
-        source_fps=probe.source_fps(stream),
-        time_base=stream.time_base or probe.AV_TIME_BASE,
-        duration_ns=None,
-        frame_count=None,
-        first_pts_ns=0,
-        codec=stream.codec_context.name,
-        pixel_format=first.frame.format.name,
-        rotation=0 if maker.turn is None else maker.turn.rotation,
-    )
-
-
-def open_live(
-    address: Address,
-    timeouts: Timeouts,
-    options: LiveOptions,
-    *,
-    connection: Connection | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> LiveSource:
-    """Open a live source and decode its first frame.
-
-    Where the options say so, a source that cannot be reached is tried again; not so one that
-    refuses. stopped: asked while it is; ends the waiting.
-
-    Raises:
-        SourceError: it cannot be reached, refuses or gives no picture.
-    """
-    backoff, began_s, told = Backoff(), time.monotonic(), ""
-    while True:
-        try:
-            return LiveSource(
-                address, connection or Connection(address, timeouts), timeouts, options
-            )
-        except SourceError as error:
-            limit_s, passed_s = options.give_up_after_s, time.monotonic() - began_s
-            late = limit_s is not None and passed_s >= limit_s
-            if not options.wait or late or stopped() or isinstance(error, RefusedError):
-                raise
-            if str(error) != told:
-                told = str(error)
-                _log.warning("%s; it is tried again", told)
-        connection = None
-        _wait(backoff.wait_s(), stopped)
-
-
-def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s and not stopped():
-        time.sleep(TICK_S / 2)
+def later(capture: Capture | None, by_ns: int) -> Capture | None:
+    """The same capture, its latency counted from so much later."""
+    return capture and replace(capture, arrived_ns=capture.arrived_ns + by_ns)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import av
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Capture
+from mien.contract.frames import Capture, SourceInfo
+from mien.contract.pictures import Picture
+from producer.addresses import Address
 from producer.connection import Connection
 from producer.live_decoder import Decoded, LiveDecoder
 from producer.opening import RefusedError, Timeouts
@@ -129,3 +131,27 @@ class LiveSession:
             self.cause = SILENT
         elif now_s - self._picture_s > BARREN_READS * read_s:
             self.cause = BARREN
+
+
+def describe(
+    address: Address, session: LiveSession, first: LivePicture, picture: Picture
+) -> SourceInfo:
+    """What is known of the source by its first picture."""
+    stream, maker = session.connection.stream, session.maker
+    assert stream is not None  # noqa: S101 - the picture came of it
+    assert maker is not None  # noqa: S101
+    return SourceInfo(
+        name=address.name,
+        kind="live",
+        width=picture.width,
+        height=picture.height,
+        colour=picture.colour,
+        source_fps=source_fps(stream),
+        time_base=stream.time_base or AV_TIME_BASE,
+        duration_ns=None,
+        frame_count=None,
+        first_pts_ns=0,
+        codec=stream.codec_context.name,
+        pixel_format=first.frame.format.name,
+        rotation=0 if maker.turn is None else maker.turn.rotation,
+    )

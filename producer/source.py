@@ -9,7 +9,8 @@ from mien.contract.frames import Frame, Gap, SourceInfo
 from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
-from producer.live import LiveOptions, open_live
+from producer.live import LiveOptions
+from producer.live_opening import open_live
 from producer.localfile import check_file
 from producer.opening import Timeouts, open_container
 from producer.photo import PhotoSource, still_or_moving
