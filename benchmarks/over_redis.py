@@ -33,7 +33,7 @@ WIRES = ("raw", "jpeg")
 def job_fps(jobs: Jobs, clip: Path, folder: Path, rate: Fraction | None) -> float:
     """Frames a second of one job, from its attempt's begin to the file in place."""
     output = OutputSettings(folder / "job.mp4", fps=None, overwrite=True)
-    request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), output, overwrite=True)
+    request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), (output,), overwrite=True)
     record = follow(jobs, jobs.submit(request).record.id, lambda record: None)
     if record.state != "finished" or record.started_s is None or record.ended_s is None:
         raise RuntimeError(f"the job {record.state}: {record.error}")

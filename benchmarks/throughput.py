@@ -49,7 +49,7 @@ class Record:
 def mien_fps(clip: Path, folder: Path, rate: Fraction | None, pipelines: Pipelines) -> float:
     """Frames a second of one whole run, from the opened source to the file in place."""
     output = OutputSettings(folder / "mien.mp4", fps=None, overwrite=True)
-    request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), output, overwrite=True)
+    request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), (output,), overwrite=True)
     outcome = run(request, pipelines=pipelines)
     return outcome.end.frame_count / outcome.seconds["wall"]
 

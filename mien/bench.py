@@ -52,7 +52,7 @@ def bench(request: RunRequest) -> list[str]:
     pipelines = Pipelines([request.analysis.weights], request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
-        request = replace(request, output=output, results=None, report=None, overwrite=True)
+        request = replace(request, outputs=(output,), results=None, report=None, overwrite=True)
         if run(request, pipelines=pipelines).info.kind != "video":
             raise UsageError("a camera or a web stream cannot be measured; give a video file")
         outcome = run(request, pipelines=pipelines)

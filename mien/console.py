@@ -100,16 +100,16 @@ def summary_lines(outcome: Outcome) -> list[str]:
     """The summary as plain text."""
     lines = [*_track_lines(outcome), ""]
     for what, path in (
-        ("annotated", outcome.output.path if outcome.output else None),
+        *(("annotated", output.path) for output in outcome.outputs),
         ("results", outcome.results),
         ("report", outcome.report),
     ):
         if path is not None:
             lines.append(f"{what:<10} {path}")
     lines.append(f"{'took':<10} {_speed(outcome)}")
-    notes = list(outcome.output.notes) if outcome.output else []
-    if outcome.output:
-        notes += [f"sound: {what}" for what in outcome.output.audio if "transcoded" in what]
+    notes = [note for output in outcome.outputs for note in output.notes]
+    for output in outcome.outputs:
+        notes += [f"sound: {what}" for what in output.audio if "transcoded" in what]
     if outcome.end.corrupt:
         notes.append(f"{outcome.end.corrupt} damaged packets gave no picture")
     if outcome.end.reason not in ("end of file", "stopped"):

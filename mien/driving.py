@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 from mien.contract.errors import Interrupted
@@ -9,6 +11,10 @@ from mien.interrupts import Interrupts
 from mien.stages import StageGroup
 from mien.stream import Stream
 from mien.transport.ports import Transport
+
+GRACE_S = 5.0
+"""A camera's files are finished for so long before a second wish to stop ends that, too: many a
+shell and supervisor sends its signal twice."""
 
 TICK_S = 0.1
 """How often progress is told."""
@@ -38,17 +44,22 @@ def drive(
     muxer = group.start("muxer", stream.mux)
     for number, analyzer in enumerate(analyzers):
         group.start(f"analyzer {number}", analyzer)
+    asked_s = math.inf
     try:
         while muxer.is_alive():
             muxer.join(TICK_S)
             stream.progress.stopping = interrupts.count > 0
             on_tick()
-            if interrupts.count == 1 and stream.info.kind == "live":
+            if not interrupts.count:
+                continue
+            asked_s = min(asked_s, time.monotonic())
+            if stream.is_live and (interrupts.count == 1 or time.monotonic() < asked_s + GRACE_S):
                 stream.end_early()
-            elif interrupts.count:
+            else:
                 group.fail(Interrupted("interrupted; nothing was written"))
     except BaseException as error:  # noqa: BLE001 - raised again by join, once all have ended
         group.fail(error)
     if analyzers:
         transport.close()
-    return group.join(give_up=lambda: interrupts.count > 1 and stream.is_remote)
+    unsure = stream.is_remote and not stream.is_live
+    return group.join(give_up=lambda: interrupts.count > 1 and unsure)

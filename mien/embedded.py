@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.errors import Interrupted
+from mien.contract.errors import Interrupted, SourceError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
@@ -19,7 +21,8 @@ from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from model.memory import keep_memory
-from producer.source import open_source
+from producer.live import LiveOptions
+from producer.source import Source, open_source
 from workers.analyzer import Analyzer
 from workers.results import Results
 
@@ -54,13 +57,15 @@ def run(
             on_progress(stream.info, stream.progress)
 
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = open_source(request.source)
+        source = _open(request, interrupts)
         stack.callback(source.close)
         weights = describe_weights(request.analysis.weights)
         transport = MemoryTransport()
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
         stack.callback(stream.abort)
         loaded = pipelines or Pipelines([request.analysis.weights], request.device)
+        if stream.is_live:
+            _warm_up(stream, loaded, clock)
         analyzers = [_analyzer(request, transport, loaded, clock).run for _ in range(ANALYZERS)]
         stack.enter_context(shared_cores())
         if not drive(stream, transport, analyzers, interrupts, tell):
@@ -68,6 +73,26 @@ def run(
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer; nothing was written")
         return stream.finish(loaded.numerics)
+
+
+def _warm_up(stream: Stream, loaded: Pipelines, clock: StageClock) -> None:
+    """Load the networks and use them once, since nothing of a camera can wait for that."""
+    with clock.time("load"):
+        geometry = stream.geometry
+        blank = np.zeros((geometry.height, geometry.width, 3), np.uint8)
+        loaded.get(stream.settings).analyze([blank])
+
+
+def _open(request: RunRequest, interrupts: Interrupts) -> Source:
+    """The source; one that is not there yet is waited for where the request says how long."""
+    limit_s = request.give_up_after_s
+    options = LiveOptions(limit_s, wait=limit_s is not None)
+    try:
+        return open_source(request.source, live=options, stopped=lambda: interrupts.count > 0)
+    except SourceError:
+        if interrupts.count:
+            raise Interrupted("interrupted; nothing was written") from None
+        raise
 
 
 def _analyzer(

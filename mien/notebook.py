@@ -46,7 +46,7 @@ def analyze(
     )
     table = Table()
     try:
-        run(RunRequest(str(source), analysis, output=None, device=device), results=table)
+        run(RunRequest(str(source), analysis, device=device), results=table)
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,8 @@ from mien.rates import parse_rate
 if TYPE_CHECKING:
     from mien.contract.outputs import OutputSettings
     from mien.contract.requests import AnalysisRequest, RunRequest
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +51,22 @@ class RateOrAll(Rate):
         return super().convert(value, param, ctx)
 
 
+class Span(click.ParamType[float]):
+    """A length of time: 90, 90s, 10m or 2h."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|h|d)?", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a time such as 90, 90s, 10m or 2h", param, ctx)
+        return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
 class Share(click.FloatRange):
     """A number that is a number: click lets NaN through its ranges."""
 
@@ -58,6 +77,20 @@ class Share(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a number", param, ctx)
         return number
+
+
+class Target(click.ParamType["Path | str"]):
+    """A file, or a URL to publish to."""
+
+    name = "output"
+    envvar_list_splitter = "\n"  # names may hold spaces and colons
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        from mien.contract.outputs import parse_target
+
+        return value if isinstance(value, Path) else parse_target(str(value))
 
 
 _ANALYSIS = (
@@ -146,9 +179,13 @@ _ANALYSIS = (
 
 _OUTPUT = (
     click.option(
-        "--output", "-o", type=click.Path(path_type=Path), metavar="OUTPUT",
-        help="The annotated video or photo; its extension names the kind.",
+        "--output", "-o", type=Target(), multiple=True, metavar="OUTPUT",
+        help="The annotated video or photo; its extension names the kind.  A camera may have "
+        "several: files, a playlist (live.m3u8), rtsp:// and rtmp:// to publish to.",
     ),
+    click.option("--segment", type=Span(), metavar="TIME",
+        help="A camera's file starts anew so often (10m, 90s, 1h), each time under its own name."),
+
     click.option(
         "--fps", type=Rate(), metavar="R",
         help="Constant rate of the output (24, 29.97, 30000/1001).  "
@@ -166,15 +203,24 @@ _OUTPUT = (
     click.option("--crf", type=click.IntRange(0, 51), default=20, show_default=True,
         help="Quality of the encoder: lower is better and larger."),
     click.option("--overwrite", is_flag=True, help="Replace outputs that are there already."),
+    click.option("--max-latency-ms", type=click.IntRange(0, 60_000), default=500,
+        show_default=True, metavar="MS",
+        help="How long a live picture waits for its analysis at most."),
+    click.option("--give-up-after", type=Span(), metavar="TIME",
+        help="End when a live source was not to be reached for so long (90, 10m, 2h), at the "
+        "beginning too.  [default: never; at the beginning, at once]"),
 )  # fmt: skip
 
 
 NO_OUTPUT: Mapping[str, Any] = {
-    "output": None,
+    "output": (),
     "no_video": True,
     "results": None,
     "report": None,
     "overwrite": False,
+    "segment": None,
+    "max_latency_ms": 500,
+    "give_up_after": None,
 }
 """Stands for the output options of a command that has none."""
 
@@ -205,33 +251,39 @@ def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
     return RunRequest(
         source=source,
         analysis=_analysis_request(options),
-        output=_output_settings(options),
+        outputs=_output_settings(options),
         results=options["results"],
         report=options["report"],
         overwrite=options["overwrite"],
         window_bytes=megabytes and megabytes * MEGABYTE_BYTES,
         device=options["device"],
         batch=options["batch"],
+        max_latency_s=options["max_latency_ms"] / 1000,
+        give_up_after_s=options["give_up_after"],
     )
 
 
-def _output_settings(options: Mapping[str, Any]) -> OutputSettings | None:
+def _output_settings(options: Mapping[str, Any]) -> tuple[OutputSettings, ...]:
     from mien.contract.outputs import OutputSettings
 
-    if options["no_video"] and options["output"] is not None:
+    if options["no_video"] and options["output"]:
         raise click.UsageError("--no-video and -o contradict each other: give one of them")
     if options["no_video"]:
-        return None
-    if options["output"] is None:
+        return ()
+    if not options["output"]:
         raise click.UsageError("where should the annotated video go? Give -o OUTPUT or --no-video")
-    return OutputSettings(
-        path=options["output"],
-        fps=options["fps"],
-        encoder=options["encoder"],
-        preset=options["preset"],
-        crf=options["crf"],
-        blur=options["blur"],
-        overwrite=options["overwrite"],
+    return tuple(
+        OutputSettings(
+            target=target,
+            fps=options["fps"],
+            encoder=options["encoder"],
+            preset=options["preset"],
+            crf=options["crf"],
+            blur=options["blur"],
+            overwrite=options["overwrite"],
+            segment_s=options["segment"],
+        )
+        for target in options["output"]
     )
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mien.contract.atomic import write_whole
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import SourceInfo
+from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from producer.addresses import local_path
 
@@ -89,10 +90,15 @@ def write_report(
     report = {
         **provenance.about(),
         "versions": {"python": platform.python_version()} | _versions(),
-        "options": _plain(provenance.request.output),
+        "options": [_options(output) for output in provenance.request.outputs],
         **{name: _plain(value) for name, value in account.items()},
     }
     write_whole(path, json.dumps(report, indent=2) + "\n", overwrite=overwrite)
+
+
+def _options(output: OutputSettings) -> dict[str, object]:
+    """Settings of an output, without a password."""
+    return {**_fields(output), "target": output.name}
 
 
 def _versions() -> dict[str, str]:

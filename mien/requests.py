@@ -8,7 +8,7 @@ from mien.contract.atomic import check_target
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.requests import RunRequest
 from model.checkpoint import WEIGHTS_FOLDER, read_info, weights_path
-from producer.addresses import local_path
+from producer.addresses import kind_of_name, local_path
 from workers.results import check_results
 
 
@@ -19,11 +19,18 @@ def check_request(request: RunRequest) -> None:
         UsageError: an output is the input, is asked for twice, exists and must not be replaced, or
             cannot be written as its name says.
     """
-    check_results(request.results, overwrite=request.overwrite)
-    targets = [request.results, request.report, request.output.path if request.output else None]
+    kind = kind_of_name(request.source)
+    live = {"file": False, "camera": True}.get(kind)  # a server may have either
+    check_results(request.results, overwrite=request.overwrite, live=live)
+    files = [output.path for output in request.outputs if output.is_file]
+    addresses = [output.name for output in request.outputs if not output.is_file]
+    if len(set(addresses)) < len(addresses):
+        raise UsageError("an address is published to twice; give every output its own")
+    targets = [request.results, request.report, *files]
     source, seen = local_path(request.source), set[Path]()
     for target in filter(None, targets):
-        check_target(target, request.overwrite)
+        appended = target == request.results and live is not False
+        check_target(target, request.overwrite or appended)
         if source is not None and _are_one(target, source):
             raise UsageError(f"{target} is the input itself; give the output another name")
         if target.resolve() in seen:

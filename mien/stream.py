@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.ledger import Ledger
+from mien.contract.live import Credit, LiveProgress
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import MEGABYTE_BYTES, RunRequest
 from mien.contract.stage import Progress, StageClock
@@ -21,17 +23,20 @@ from mien.report import Provenance, write_report
 from mien.transport.ports import Transport
 from producer.addresses import local_path
 from producer.audio import AudioFeed
+from producer.live import LiveSource
+from producer.live_producer import LiveProducer
 from producer.producer import Producer
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame, OutputSampler
 from producer.source import Source
 from producer.window import FrameWindow
 from workers.containers import constant_fps
-from workers.encoder import check_output, open_sink
+from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
+from workers.live_muxer import LiveMuxer
 from workers.muxer import Muxer
 from workers.reorder import ReorderBuffer
 from workers.results import Results, open_results
-from workers.sink import OutputSummary, Sink
+from workers.sink import OutputHealth, OutputSummary, Sink
 from workers.summary import Summary, TrackSummary
 
 STREAM = "local"
@@ -46,6 +51,10 @@ USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
 
 
+MOST_LIVE_TRACKS = 1000
+"""A camera sees new faces for ever; of older ones only the results know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run gave, for the person who waits for it."""
@@ -54,7 +63,7 @@ class Outcome:
     end: EndOfStream
     progress: Progress
     tracks: list[TrackSummary]
-    output: OutputSummary | None
+    outputs: list[OutputSummary]
     results: Path | None
     report: Path | None
     seconds: Mapping[str, float]
@@ -79,7 +88,9 @@ class Stream:
         clock: StageClock,
         results: Results | None = None,
         name: str = STREAM,
+        again: bool = False,
     ) -> None:
+        """again: an earlier attempt at a live stream has left results, which are added to."""
         self._request = request
         self._name = name
         self._source = source
@@ -87,31 +98,51 @@ class Stream:
         self._clock = clock
         self._begin = time.perf_counter()
         self.info = source.info
-        self.progress = Progress()
-        self._ledger, self._summary = Ledger(), Summary()
+        self.is_live = source.info.kind == "live"
+        self.progress = Progress(live=LiveProgress() if self.is_live else None)
+        self._credit = Credit()
+        self._ledger = Ledger()
+        self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._window = FrameWindow(_window_bytes(request, self.info))
         self._end: EndOfStream | None = None
-        self._geometry, self._settings = self._plan()
-        if request.output is not None:
-            check_output(request.output, self.info.kind)
-        output = _with_rate(request.output, self.info)
-        self._results = results or open_results(request.results, overwrite=request.overwrite)
+        self.geometry, self.settings = self._plan()
+        check_outputs(request.outputs, self.info.kind)
+        outputs = [_with_rate(output, self.info) for output in request.outputs]
+        self._results = results or open_results(
+            request.results, overwrite=request.overwrite and not again, live=self.is_live
+        )
         try:
-            self._sink = _open_sink(output, request.source, source)
+            self._sink = _open_sink(outputs, request.source, source)
         except BaseException:
             self._results.abort()
             raise
         try:
-            self._port = transport.stream(name, self._settings, live=self.info.kind == "live")
+            self._port = transport.stream(name, self.settings, live=self.is_live)
         except BaseException:
             self._abort_files()
             raise
-        self._producer = self._make_producer(output)
+        self._producer = self._make_producer(outputs)
 
     @property
     def is_remote(self) -> bool:
         """Whether the source is read from a net or a device, which may not answer."""
         return local_path(self._request.source) is None
+
+    def live_status(self) -> dict[str, object]:
+        """What is told of a live stream while it runs; empty for others."""
+        source, live = self._source, self.progress.live
+        if live is None or not isinstance(source, LiveSource):
+            return {}
+        return {
+            **live.as_dict(),
+            "reconnects": source.reconnects,
+            "trouble": source.trouble,
+            "size_changes": source.changes,
+            "outputs": [dataclasses.asdict(health) for health in self._health()],
+        }
+
+    def _health(self) -> list[OutputHealth]:
+        return [] if self._sink is None else self._sink.health()
 
     def produce(self) -> None:
         """Read the source to its end."""
@@ -119,20 +150,7 @@ class Stream:
 
     def mux(self) -> None:
         """Write every frame until the source's counted end."""
-        request = self._request
-        self._end = Muxer(
-            feed=self._window,
-            analyses=ReorderBuffer(self._port),
-            history=FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
-            sink=self._sink,
-            results=self._results,
-            summary=self._summary,
-            ledger=self._ledger,
-            progress=self.progress,
-            clock=self._clock,
-            hold=_must_hold(request, self.info),
-            blur=request.output is not None and request.output.blur,
-        ).run()
+        self._end = self._make_muxer().run()
 
     def numerics(self) -> Mapping[str, str]:
         """What the analyzers ran with, by their own words; before the stream is closed."""
@@ -141,9 +159,11 @@ class Stream:
     def end_early(self) -> None:
         """Treat the frame that is read now as the source's last."""
         self._producer.stop()
+        self._source.stop()
 
     def stop(self) -> None:
         """Wake both stages; they raise `Closed`."""
+        self._source.stop()
         self._window.close()
         self._port.close()
 
@@ -159,10 +179,10 @@ class Stream:
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
         provenance = Provenance(self._request, self.info, self._weights, numerics)
-        output = None
+        outputs: list[OutputSummary] = []
         if self._sink is not None:
             with self._clock.time("finish"):
-                output = self._sink.finish(self._port.confirm)
+                outputs = self._sink.finish(self._port.confirm)
         self._port.confirm()
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin
@@ -171,7 +191,7 @@ class Stream:
             end=end,
             progress=self.progress,
             tracks=[self._summary.tracks[number] for number in sorted(self._summary.tracks)],
-            output=output,
+            outputs=outputs,
             results=self._request.results,
             report=self._request.report,
             seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
@@ -182,8 +202,10 @@ class Stream:
                 "frames": self._ledger.as_dict(),
                 "seconds": outcome.seconds,
                 "tracks": [track.as_dict() for track in outcome.tracks],
-                "output": output,
+                "outputs": outputs,
             }
+            if self.is_live:
+                account["live"] = self.live_status()
             write_report(
                 self._request.report, provenance, account, overwrite=self._request.overwrite
             )
@@ -216,49 +238,72 @@ class Stream:
         )
         return geometry, settings
 
-    def _make_producer(self, output: OutputSettings | None) -> Producer:
-        return Producer(
-            stream=self._name,
-            source=self._source,
-            window=self._window,
-            port=self._port,
-            ledger=self._ledger,
-            output_sampler=_output_sampler(output),
-            analysis_sampler=AnalysisSampler(self._request.analysis.analyze_fps),
-            geometry=self._geometry,
-            settings=self._settings,
-            clock=self._clock,
+    def _make_producer(self, outputs: Sequence[OutputSettings]) -> Producer | LiveProducer:
+        stage: dict[str, Any] = {
+            "stream": self._name,
+            "source": self._source,
+            "window": self._window,
+            "port": self._port,
+            "ledger": self._ledger,
+            "output_sampler": _output_sampler(outputs),
+            "analysis_sampler": AnalysisSampler(self._request.analysis.analyze_fps),
+            "geometry": self.geometry,
+            "settings": self.settings,
+            "clock": self._clock,
+        }
+        if self.progress.live is None:
+            return Producer(**stage)
+        return LiveProducer(**stage, credit=self._credit, progress=self.progress.live)
+
+    def _make_muxer(self) -> Muxer:
+        request, live = self._request, self.progress.live
+        stage: dict[str, Any] = {
+            "feed": self._window,
+            "analyses": ReorderBuffer(self._port, self._credit if live else None),
+            "history": FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
+            "sink": self._sink,
+            "results": self._results,
+            "summary": self._summary,
+            "ledger": self._ledger,
+            "progress": self.progress,
+            "clock": self._clock,
+            "hold": _must_hold(request, self.info),
+            "blur": any(output.blur for output in request.outputs),
+        }
+        if live is None:
+            return Muxer(**stage)
+        return LiveMuxer(
+            **stage, live=live, credit=self._credit, max_latency_s=request.max_latency_s
         )
 
 
-def _with_rate(output: OutputSettings | None, info: SourceInfo) -> OutputSettings | None:
+def _with_rate(output: OutputSettings, info: SourceInfo) -> OutputSettings:
     """The output's settings with the rate that its container insists on, if it does."""
-    if output is None:
-        return None
     if info.kind == "photo":
         return dataclasses.replace(output, fps=None)  # it is shown once, whatever the rate
-    if output.fps is not None:
+    if output.fps is not None or info.kind == "live":
         return output
     return dataclasses.replace(output, fps=constant_fps(output.path, info))
 
 
-def _open_sink(output: OutputSettings | None, name: str, source: Source) -> Sink | None:
-    if output is None:
+def _open_sink(outputs: Sequence[OutputSettings], name: str, source: Source) -> Sink | None:
+    if not outputs:
         return None
     heard = source.info.kind == "video"
     audio = AudioFeed(name, restarts=source.restarts) if heard else None
     try:
-        return open_sink(output, source.info, audio)
+        return open_sink(outputs, source.info, audio)
     except BaseException:
         if audio is not None:
             audio.close()
         raise
 
 
-def _output_sampler(output: OutputSettings | None) -> OutputSampler:
-    if output is None:
+def _output_sampler(outputs: Sequence[OutputSettings]) -> OutputSampler:
+    if not outputs:
         return NoFrame()
-    return EveryFrame() if output.fps is None else ConstantRate(output.fps)
+    fps = outputs[0].fps  # all have the same
+    return EveryFrame() if fps is None else ConstantRate(fps)
 
 
 def _window_bytes(request: RunRequest, info: SourceInfo) -> int:
@@ -270,7 +315,7 @@ def _window_bytes(request: RunRequest, info: SourceInfo) -> int:
 
 def _must_hold(request: RunRequest, info: SourceInfo) -> bool:
     """Whether one interval of analysis and one batch would not fit into the window."""
-    if request.output is None or request.analysis.analyze_fps is None:
+    if not request.outputs or request.analysis.analyze_fps is None:
         return False
     return _interval_bytes(request, info) > _window_bytes(request, info)
 

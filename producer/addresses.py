@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from mien.contract.errors import SourceError
+from mien.contract.urls import without_password
 
 AddressKind = Literal["file", "web", "camera"]
 
@@ -24,9 +25,14 @@ PROTOCOLS = {
 }
 """What FFmpeg may speak, by the scheme of the URL: a playlist from the net names no local file."""
 
+CAMERA_OPTIONS = {
+    "rtsp_transport": "tcp",
+    "allowed_media_types": "video",
+    "analyzeduration": "100000",  # microseconds; with FFmpeg's own limit, opening takes a second
+}
+
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 WEBCAM = re.compile(r"/dev/video\d+")
-SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,14 @@ def local_path(name: str) -> Path | None:
     return address.path if address.kind == "file" else None
 
 
+def kind_of_name(name: str) -> AddressKind:
+    """What a name means, without looking at it; a name that means nothing counts as a file's."""
+    try:
+        return parse(name).kind
+    except (SourceError, OSError):
+        return "file"
+
+
 def parse(name: str) -> Address:
     """Say what an input's name means.
 
@@ -82,9 +96,7 @@ def parse(name: str) -> Address:
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     if scheme in ("http", "https"):
         return Address(shown, name, "web", options)
-    return Address(
-        shown, name, "camera", options | {"rtsp_transport": "tcp", "allowed_media_types": "video"}
-    )
+    return Address(shown, name, "camera", options | CAMERA_OPTIONS)
 
 
 def path_in(url: str) -> str:
@@ -104,26 +116,3 @@ def local(name: str, path: str) -> Address:
     # With `file:` and an absolute path no colon or dash in a name can mean anything else.
     options = {"protocol_whitelist": "file", "pattern_type": "none"}
     return Address(name, f"file:{Path(path).absolute()}", "file", options)
-
-
-def without_password(url: str) -> str:
-    """The URL without password and without secrets in its query; for people to read."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return f"{url.split('://')[0]}://(an address that is not valid)"
-    user, at, host = parts.netloc.rpartition("@")
-    path, query, fragment = parts.path, parts.query, parts.fragment
-    if not at and "@" in url and not port_is_number(host):
-        # A password with an unquoted slash or the like: hide all of it.
-        host, path, query, fragment = url.rpartition("@")[2], "", "", ""
-    if at:
-        host = f"{user.partition(':')[0]}@{host}" if user.partition(":")[0] else host
-    query = SECRET.sub(r"\1***", query)
-    return urlunsplit((parts.scheme, host, path, query, fragment))
-
-
-def port_is_number(host: str) -> bool:
-    """Whether what stands behind the last colon of a host can be a port."""
-    port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
-    return not port or port.isdigit()

@@ -135,7 +135,7 @@ class AudioFeed:
         self._position = {stream.index: at for at, stream in enumerate(self.templates)}
         self._packets = self._read()
         self._ahead: tuple[int, Packet[AudioStream]] | None = None
-        wrap = wrap_ticks(self._container)
+        wrap = wrap_ticks(self._container.format.name)
         self._clocks = [
             Clock(stream.time_base or AV_TIME_BASE, wrap, restarts) for stream in self.templates
         ]

@@ -15,9 +15,6 @@ from producer.probe import MAX_PIXELS
 FRUITLESS_READS = 16
 """Errors in a row without a packet between them, after which the rest of a file is given up."""
 
-BARREN_PACKETS = 1500
-"""Packets in a row without a frame, after which a camera is given up: it would never end."""
-
 MOST_THREADS = 4
 """More decoder threads hold more frames and gain little."""
 
@@ -30,16 +27,13 @@ END_OF_FILE, DAMAGED, CONNECTION_LOST = "end of file", "damaged", "connection lo
 class Decoder:
     """One video stream of one container, from its beginning to its end, once."""
 
-    def __init__(
-        self, container: InputContainer, stream: VideoStream, *, live: bool, remote: bool
-    ) -> None:
-        """live: the stream has no end of its own, and no frame may wait for later ones;
-        remote: what is missing was lost on the way, not in a file."""
-        self._container, self._stream, self._live = container, stream, live
+    def __init__(self, container: InputContainer, stream: VideoStream, *, remote: bool) -> None:
+        """remote: what is missing was lost on the way, not in a file."""
+        self._container, self._stream = container, stream
         self._broken = CONNECTION_LOST if remote else DAMAGED
         context = stream.codec_context
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
-        context.thread_type = "SLICE" if live else "AUTO"
+        context.thread_type = "AUTO"
         context.options = {"max_pixels": str(MAX_PIXELS)}
         self.corrupt = 0
         """Packets that could not be decoded."""
@@ -52,14 +46,8 @@ class Decoder:
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded frames in display order."""
-        barren = 0
         for packet in self._packets():
-            frames = self._decode(packet)
-            barren = 0 if frames else barren + 1
-            if self._live and barren > BARREN_PACKETS:
-                self.reason = CONNECTION_LOST
-                break
-            yield from frames
+            yield from self._decode(packet)
         yield from self._decode(None)
         if self.corrupt:
             self._count_silent_losses()
@@ -76,13 +64,13 @@ class Decoder:
                         fruitless = 0
                         self._unseen += not packet.is_discard
                         yield packet
-                self.reason = CONNECTION_LOST if self._live else END_OF_FILE
+                self.reason = END_OF_FILE
                 return
             except IndexError:  # PyAV's at the end of a file in which streams appear late
                 self.reason = END_OF_FILE
                 return
             except (av.error.FFmpegError, OSError) as error:
-                if self._live or isinstance(error, av.error.ExitError):
+                if isinstance(error, av.error.ExitError):
                     self.reason = CONNECTION_LOST
                     return
                 fruitless += 1

@@ -13,24 +13,39 @@ from av.filter import Graph
 def deinterlaced(
     frames: Iterable[av.VideoFrame],
 ) -> Generator[av.VideoFrame, None, None]:
-    """The same frames with the same times, the interlaced ones deinterlaced.
+    """The same frames with the same times, the interlaced ones deinterlaced."""
+    fields = FieldFilter()
+    for frame in frames:
+        yield from fields.push(frame)
+    yield from fields.flush()
+
+
+class FieldFilter:
+    """Deinterlaces the frames that need it, and lets the others pass as they are.
 
     Costs nothing until the first interlaced frame. Each frame shows the moment of its first field.
     Frames that the filter does not take pass as they are.
     """
-    filters: Deinterlacer | None = None
-    for frame in frames:
-        if filters is not None and not filters.takes(frame):
-            yield from filters.flush()
-            filters = None
-        if filters is None and frame.interlaced_frame:
-            filters = deinterlacer_for(frame)
-        if filters is None:
+
+    def __init__(self) -> None:
+        self._filters: Deinterlacer | None = None
+
+    def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Give a frame in; what is ready comes out, with the same times."""
+        if self._filters is not None and not self._filters.takes(frame):
+            yield from self.flush()
+        if self._filters is None and frame.interlaced_frame:
+            self._filters = deinterlacer_for(frame)
+        if self._filters is None:
             yield frame
         else:
-            yield from filters.push(frame)
-    if filters is not None:
-        yield from filters.flush()
+            yield from self._filters.push(frame)
+
+    def flush(self) -> Iterator[av.VideoFrame]:
+        """What is left."""
+        filters, self._filters = self._filters, None
+        if filters is not None:
+            yield from filters.flush()
 
 
 def deinterlacer_for(frame: av.VideoFrame) -> Deinterlacer | None:

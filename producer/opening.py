@@ -20,6 +20,17 @@ GENERATE_PTS = 1
 """FFmpeg's AVFMT_FLAG_GENPTS, which PyAV always sets."""
 
 
+class RefusedError(SourceError):
+    """The server answered, and said no: to try again soon is of no use."""
+
+
+REFUSALS = (
+    av.error.HTTPUnauthorizedError,
+    av.error.HTTPForbiddenError,
+    av.error.HTTPNotFoundError,
+)
+
+
 class TextFile(io.BytesIO):
     """A file's content under its name, by which FFmpeg finds what stands beside it."""
 
@@ -37,6 +48,7 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     Raises:
         SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the
             chain of causes hold no password.
+        RefusedError: the server knows us or the thing not.
     """
     options = address.options
     if address.kind == "file":
@@ -54,7 +66,9 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
             timeout=None if address.kind == "file" else timeout_s,
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = explain(error)
+        reason, kind = explain(error), SourceError
+        if isinstance(error, REFUSALS):
+            kind = RefusedError
     else:
         if container.format.name == "avi":
             # AVI knows no presentation time; what FFmpeg makes up is wrong for B-frames.
@@ -63,4 +77,4 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     if address.kind == "camera" and reason == NOT_MEDIA:
         reason = "it did not answer in time, or with no video"
     # Raised out here so that the original, whose text holds the URL, is not its context.
-    raise SourceError(f"cannot read {address.name}: {reason}")
+    raise kind(f"cannot read {address.name}: {reason}")

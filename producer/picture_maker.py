@@ -22,11 +22,12 @@ ODDEST_ASPECT = 16
 class PictureMaker:
     """The first frame sets the size; later ones of another size are fitted into it."""
 
-    def __init__(self, sar: Fraction | None) -> None:
-        """sar: width of a stored pixel over its height; None is square."""
+    def __init__(self, sar: Fraction | None, size: Size | None = None) -> None:
+        """sar: width of a stored pixel over its height; None is square.
+        size: of all pictures; None is that of the first frame."""
         self._sar = sar or Fraction(1)
         self._planes = PlaneMaker()
-        self._size: Size | None = None
+        self._size = size
         self._rotation = 0
         self.turn: Orientation | None = None
         """How the last frame was made upright; None before the first."""

@@ -77,7 +77,7 @@ def duration_ns(container: InputContainer, stream: VideoStream) -> int | None:
     return None
 
 
-def wrap_ticks(container: InputContainer) -> int | None:
-    """Where the container's time stamps start over."""
-    bits = WRAP_BITS.get(container.format.name)
+def wrap_ticks(form: str) -> int | None:
+    """Where the time stamps of a container start over, by FFmpeg's name of its format."""
+    bits = WRAP_BITS.get(form)
     return None if bits is None else 1 << bits

@@ -19,11 +19,14 @@ from producer.window import FrameWindow
 
 
 class FrameSource(Protocol):
-    """What the producer needs of a source (`producer.source.Source` is one)."""
+    """What the producer needs of a source that ends (`producer.source.Source` is one)."""
 
-    corrupt: int
-    end_ns: int
-    reason: str
+    @property
+    def corrupt(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
 
     def frames(self) -> Iterator[Frame]: ...
 

@@ -13,6 +13,9 @@ SECOND_NS = 1_000_000_000
 class OutputSampler(Protocol):
     """Decides where in the output a frame is shown."""
 
+    immediate: bool
+    """Whether a frame may be handed on before the next one's time is known."""
+
     def showings(self, pts_ns: int, next_ns: int, *, last: bool = False) -> tuple[Showing, ...]:
         """Appearances of the frame that the source shows from `pts_ns` until `next_ns`.
 
@@ -23,12 +26,16 @@ class OutputSampler(Protocol):
 class EveryFrame:
     """Every source frame once, at its own time."""
 
+    immediate = True
+
     def showings(self, pts_ns: int, next_ns: int, *, last: bool = False) -> tuple[Showing, ...]:
         return (Showing(pts_ns, next_ns - pts_ns),)
 
 
 class NoFrame:
     """Shows nothing: only numbers are wanted."""
+
+    immediate = True
 
     def showings(self, pts_ns: int, next_ns: int, *, last: bool = False) -> tuple[Showing, ...]:
         return ()
@@ -41,6 +48,8 @@ class ConstantRate:
     own start up to the one nearest to the next frame's, so no error adds up, however long the
     source is, and the output ends within half a slot of it.
     """
+
+    immediate = False
 
     def __init__(self, rate: Fraction) -> None:
         self._rate = rate

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from mien.contract.frames import Frame, SourceInfo
-from producer.addresses import parse
+from mien.contract.frames import Frame, Gap, SourceInfo
+from producer.addresses import Address, parse
 from producer.animation import open_animation
+from producer.connection import Connection
+from producer.live import LiveOptions
+from producer.live_opening import open_live
 from producer.localfile import check_file
+from producer.opening import Timeouts, open_container
 from producer.photo import PhotoSource, still_or_moving
 from producer.restarts import Restarts
-from producer.video import open_video
+from producer.video import adopt, kind_of, open_video
+
+CAMERA_READ_S = 10.0
+"""A camera that sends nothing for so long is taken for lost; a server's next segment takes longer
+at times."""
 
 
 class Source(Protocol):
@@ -19,26 +27,43 @@ class Source(Protocol):
 
     info: SourceInfo
     """Complete from the start: the first frame is decoded when a source is opened."""
-    corrupt: int
-    """Packets so far that gave no picture."""
-    end_ns: int
-    """When the last frame so far stops being shown, from the first frame."""
-    reason: str
-    """Why it ended: 'end of file', 'damaged', 'connection lost'; empty while it has not."""
     restarts: Restarts
     """Where its stamps began anew so far; for `producer.audio.AudioFeed`."""
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, once; none is kept."""
+    @property
+    def corrupt(self) -> int:
+        """Packets so far that gave no picture."""
+
+    @property
+    def end_ns(self) -> int:
+        """When the last frame so far stops being shown, from the first frame."""
+
+    @property
+    def reason(self) -> str:
+        """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'; empty while it
+        has not."""
+
+    def frames(self) -> Iterator[Frame | Gap]:
+        """All frames, once; none is kept. A live source gives gaps between them."""
+
+    def stop(self) -> None:
+        """End a live source, from any thread; one that ends by itself is left alone."""
 
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""
 
 
-def open_source(name: str, *, timeout_s: tuple[float, float] = (10.0, 30.0)) -> Source:
+def open_source(
+    name: str,
+    *,
+    timeout_s: Timeouts = (10.0, 30.0),
+    live: LiveOptions = LiveOptions(),  # noqa: B008 - it cannot be changed
+    stopped: Callable[[], bool] = lambda: False,
+) -> Source:
     """Open a file, a photo, a URL or a camera and decode its first frame.
 
     timeout_s: seconds for opening and for each read, where the source is not a local file.
+    live: how long a source without an end is waited for; stopped: asked while it is.
 
     Raises:
         SourceError: missing, unreadable, forbidden, too large, not a file or without a picture.
@@ -51,4 +76,17 @@ def open_source(name: str, *, timeout_s: tuple[float, float] = (10.0, 30.0)) -> 
             return PhotoSource(address)
         if image == "animation":
             return open_animation(address)
-    return open_video(address, timeout_s)
+        return open_video(address, timeout_s)
+    if address.kind == "camera":
+        limits = timeout_s[0], min(timeout_s[1], CAMERA_READ_S)
+        return open_live(address, limits, live, stopped=stopped)
+    return open_web(address, timeout_s, live)
+
+
+def open_web(address: Address, timeout_s: Timeouts, live: LiveOptions) -> Source:
+    """What an address on a server is, a file or a stream without an end, shows when it is open."""
+    container = open_container(address, timeout_s)
+    if kind_of(address, container) == "live":
+        connection = Connection(address, timeout_s, container)
+        return open_live(address, timeout_s, live, connection=connection)
+    return adopt(address, container)

@@ -73,6 +73,11 @@ class Timeline:
         """When the last frame stops being shown; 0 before the first."""
         return 0 if self._last is None else to_ns(self._last + self._interval())
 
+    @property
+    def interval_ns(self) -> int:
+        """How long the last frame is shown, as far as that is known."""
+        return to_ns(self._interval())
+
     def _first(self, stamp: Fraction | None) -> Fraction:
         self._origin = self._first_origin = self.first_s = stamp
         return Fraction(0)

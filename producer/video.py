@@ -1,4 +1,4 @@
-"""The source that FFmpeg reads: video files, streams from the net and cameras."""
+"""The source that FFmpeg reads to its end: video files, here or on a server."""
 
 from __future__ import annotations
 
@@ -31,15 +31,12 @@ class VideoSource:
             SourceError: the stream gives no frame.
         """
         self._address, self._container, self._stream = address, container, stream
-        kind = kind_of(address, container)
-        self._decoder = Decoder(
-            container, stream, live=kind == "live", remote=address.kind != "file"
-        )
+        self._decoder = Decoder(container, stream, remote=address.kind != "file")
         rate = probe.source_fps(stream)
         self._timeline = Timeline(
             stream.time_base or probe.AV_TIME_BASE,
             None if rate is None else 1 / rate,
-            probe.wrap_ticks(container),
+            probe.wrap_ticks(container.format.name),
         )
         self.restarts = self._timeline.restarts
         self._maker = PictureMaker(stream.sample_aspect_ratio)
@@ -51,7 +48,7 @@ class VideoSource:
         if first is None:
             raise SourceError(f"cannot read {address.name}: its video holds no picture")
         self._first: Frame | None = self._frame(0, first)
-        self.info = self._describe(address, kind, stream, first)
+        self.info = self._describe(address, stream, first)
 
     def frames(self) -> Iterator[Frame]:
         """All frames, once."""
@@ -65,6 +62,9 @@ class VideoSource:
         self.corrupt, self.reason = self._decoder.corrupt, self._decoder.reason
         if self.reason == END_OF_FILE and self._is_cut_off():
             self.reason = DAMAGED
+
+    def stop(self) -> None:
+        """It ends by itself."""
 
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""
@@ -84,25 +84,22 @@ class VideoSource:
         self.corrupt, self.end_ns = self._decoder.corrupt, self._timeline.end_ns
         return Frame(index, time, self._maker.make(frame))
 
-    def _describe(
-        self, address: Address, kind: SourceKind, stream: VideoStream, first: av.VideoFrame
-    ) -> SourceInfo:
+    def _describe(self, address: Address, stream: VideoStream, first: av.VideoFrame) -> SourceInfo:
         assert self._first is not None  # noqa: S101
         picture: Picture = self._first.picture
-        live = kind == "live"
         start = self._timeline.first_s
         offset = 0 if start is None else to_ns(start - probe.container_start(self._container))
         return SourceInfo(
             name=address.name,
-            kind=kind,
+            kind="video",
             width=picture.width,
             height=picture.height,
             colour=picture.colour,
             source_fps=probe.source_fps(stream),
             time_base=stream.time_base or probe.AV_TIME_BASE,
-            duration_ns=None if live else probe.duration_ns(self._container, stream),
-            frame_count=None if live else stream.frames or None,
-            first_pts_ns=0 if live or offset > to_ns(LONGEST_S) else max(0, offset),
+            duration_ns=probe.duration_ns(self._container, stream),
+            frame_count=stream.frames or None,
+            first_pts_ns=0 if offset > to_ns(LONGEST_S) else max(0, offset),
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
             rotation=0 if self._maker.turn is None else self._maker.turn.rotation,
@@ -115,7 +112,15 @@ def open_video(address: Address, timeout_s: Timeouts) -> VideoSource:
     Raises:
         SourceError: it cannot be opened, is too large or holds no picture.
     """
-    container = open_container(address, timeout_s)
+    return adopt(address, open_container(address, timeout_s))
+
+
+def adopt(address: Address, container: InputContainer) -> VideoSource:
+    """The source of a container that is open, which is closed where it raises.
+
+    Raises:
+        SourceError: it is too large or holds no picture.
+    """
     try:
         return VideoSource(address, container, checked_stream(address, container))
     except BaseException:

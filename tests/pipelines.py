@@ -1,5 +1,6 @@
 """Stand-ins for the networks where a test is about the stages around them."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -31,3 +32,17 @@ class OneFace:
         return FrameAnalysis(
             np.array(box, np.float32), np.ones(1, np.float32), probabilities, "0" * 64
         )
+
+
+class FixedTime(OneFace):
+    """Takes the same time for every image, as a machine of a known speed would."""
+
+    def __init__(self, seconds_s: float) -> None:
+        super().__init__()
+        self._seconds_s = seconds_s
+
+    def analyze(
+        self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
+    ) -> list[FrameAnalysis]:
+        time.sleep(self._seconds_s * len(images))
+        return super().analyze(images)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 from mien.contract.errors import UsageError
 from mien.contract.frames import SourceInfo
+from mien.contract.outputs import OutputSettings
 
 _MPEG_RATES = (
     Fraction(24000, 1001),
@@ -44,8 +45,19 @@ class Container:
     rates: tuple[Fraction, ...] = ()
     """The only frame rates it knows; empty where any will do."""
     muxer_options: dict[str, str] = field(default_factory=dict)
+    growing_options: dict[str, str] | None = None
+    """Of the muxer, so that a file can be played while it grows, and after its writer was killed;
+    None where there is no such way."""
 
 
+_FLUSHED = {"flush_packets": "1"}
+_FRAGMENTED = {
+    "movflags": "+frag_keyframe+empty_moov+default_base_moof",
+    "frag_duration": "1000000",
+    **_FLUSHED,
+}
+_CLUSTERED = {"cluster_time_limit": "1000", **_FLUSHED}
+"""Milliseconds: what a killed writer loses at most."""
 _MP4_OPTIONS = {
     "movflags": "+faststart",
     # the default of 1000 would round the place of a video that starts late to milliseconds
@@ -58,6 +70,7 @@ _MP4 = Container(
     audio=("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
     audio_encoder="aac",
     muxer_options=_MP4_OPTIONS,
+    growing_options=_FRAGMENTED,
 )
 
 CONTAINERS: dict[str, Container] = {
@@ -70,6 +83,7 @@ CONTAINERS: dict[str, Container] = {
         audio=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16be", "pcm_s24be", *_PCM),
         audio_encoder="aac",
         muxer_options=_MP4_OPTIONS,
+        growing_options=_FRAGMENTED,
     ),
     ".mkv": Container(
         muxer="matroska",
@@ -77,6 +91,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3", "mp2", "ac3", "eac3", "dts", "opus", "vorbis", "flac", "alac", *_PCM),
         audio_encoder="aac",
+        growing_options=_CLUSTERED,
     ),
     ".webm": Container(
         muxer="webm",
@@ -84,6 +99,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libvpx-vp9",
         audio=("opus", "vorbis"),
         audio_encoder="libopus",
+        growing_options=_CLUSTERED,
     ),
     ".avi": Container(
         muxer="avi",
@@ -102,6 +118,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3", "mp2", "ac3", "eac3"),
         audio_encoder="aac",
+        growing_options=_FLUSHED,
     ),
     ".flv": Container(
         muxer="flv",
@@ -109,6 +126,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3"),
         audio_encoder="aac",
+        growing_options=_FLUSHED,
     ),
     ".mpg": Container(
         muxer="mpeg",
@@ -136,6 +154,52 @@ def container_of(path: Path) -> Container:
         raise UsageError(
             f"{path.name} does not say which kind of video to write; known are {known}"
         ) from None
+
+
+_LIVE_CODECS = {"h264", "hevc", "av1", "vp9", "vp8"}
+"""Those of which a packet holds all that decoding from a key picture needs."""
+_LIVE = {
+    "playlist": Container("mpegts", ("h264",), "libx264", ("aac",), "aac"),
+    "rtsp": Container(
+        muxer="rtsp",
+        video=("h264", "hevc"),
+        encoder="libx264",
+        audio=("aac",),
+        audio_encoder="aac",
+        muxer_options={
+            "rtsp_transport": "tcp",
+            "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,udp,tls",
+        },
+    ),
+    "rtmp": Container(
+        muxer="flv",
+        video=("h264",),
+        encoder="libx264",
+        audio=("aac",),
+        audio_encoder="aac",
+        muxer_options={"flvflags": "no_duration_filesize"},
+    ),
+}
+"""What takes a camera's pictures and is no single file, by its kind."""
+
+
+def live_container(settings: OutputSettings) -> Container:
+    """The container for a camera's pictures, with the codecs that go there.
+
+    Raises:
+        UsageError: The target is a file of no known kind, or of one that cannot grow playable.
+    """
+    if settings.kind != "file":
+        return _LIVE[settings.kind]
+    container = container_of(settings.path)
+    if container.growing_options is None:
+        known = " ".join(suffix for suffix, c in CONTAINERS.items() if c.growing_options)
+        raise UsageError(
+            f"{settings.path.name} could not be played after a crash; a camera can be recorded "
+            f"as {known}"
+        )
+    fitting = tuple(codec for codec in container.video if codec in _LIVE_CODECS)
+    return replace(container, video=fitting)
 
 
 def constant_fps(path: Path, info: SourceInfo) -> Fraction | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mien.contract.atomic import check_target
 from mien.contract.errors import UsageError
 from mien.contract.frames import SourceInfo, SourceKind
 from mien.contract.outputs import OutputSettings
 from workers.audio_mux import AudioPackets
 from workers.containers import check_fps, container_of
+from workers.live_sink import LiveSink, check_live
 from workers.photo_sink import PHOTO_FORMATS, PhotoSink, check_photo
 from workers.sink import Sink
 from workers.video_encoder import find_encoder
@@ -15,36 +18,57 @@ from workers.video_options import encoder_options
 from workers.video_sink import VideoSink
 
 
-def check_output(settings: OutputSettings, kind: SourceKind) -> None:
+def check_outputs(outputs: Sequence[OutputSettings], kind: SourceKind) -> None:
     """Refuse what cannot be written, before anything is decoded. Touches no file.
 
     Raises:
-        UsageError: The extension is unknown or does not fit the source, the folder is missing,
-            the output is there already, or encoder, preset, quality or rate do not fit.
+        UsageError: An extension is unknown or does not fit the source, a folder is missing, an
+            output is there already, encoder, preset, quality or rate do not fit, or there are
+            more outputs than such a source may have.
     """
-    if kind == "photo":
-        check_photo(settings.path)
-    else:
-        _check_video(settings)
-    check_target(settings.path, settings.overwrite)
+    if kind != "live" and len(outputs) > 1:
+        raise UsageError(f"a {kind} gives one output; only a camera gives several")
+    if len({(settings.fps, settings.blur) for settings in outputs}) > 1:
+        raise UsageError("all outputs show the same pictures, at the same rate")
+    for settings in outputs:
+        _check(settings, kind)
+        if settings.is_file:
+            check_target(settings.path, settings.overwrite)
 
 
-def open_sink(settings: OutputSettings, info: SourceInfo, audio: AudioPackets | None) -> Sink:
-    """Begin the output that `settings` ask for.
+def open_sink(
+    outputs: Sequence[OutputSettings], info: SourceInfo, audio: AudioPackets | None
+) -> Sink:
+    """Begin the outputs that are asked for.
 
     Args:
-        settings: For a container with one rate only, `fps` has to be set (see `constant_fps`).
+        outputs: One or, for a camera, more. For a container with one rate only, `fps` has to be
+            set (see `constant_fps`).
         info: What the pictures will be like.
         audio: The source's sound, which the sink closes; None where there is none.
 
     Raises:
-        UsageError: As `check_output`, or the encoder does not open.
-        OutputError: The file cannot be begun.
+        UsageError: As `check_outputs`, or an encoder does not open.
+        OutputError: A file cannot be begun.
     """
-    check_output(settings, info.kind)
-    if info.kind == "photo":
-        return PhotoSink(settings)
-    return VideoSink(settings, info, audio)
+    check_outputs(outputs, info.kind)
+    if info.kind == "live":
+        return LiveSink(outputs, info)
+    (settings,) = outputs
+    return PhotoSink(settings) if info.kind == "photo" else VideoSink(settings, info, audio)
+
+
+def _check(settings: OutputSettings, kind: SourceKind) -> None:
+    if kind == "live":
+        check_live(settings)
+    elif settings.kind != "file":
+        raise UsageError(f"a {kind} gives a file; only a camera is published as {settings.name}")
+    elif settings.segment_s is not None:
+        raise UsageError(f"a {kind} gives one file; only a camera is recorded in segments")
+    elif kind == "photo":
+        check_photo(settings.path)
+    else:
+        _check_video(settings)
 
 
 def _check_video(settings: OutputSettings) -> None:
@@ -52,6 +76,6 @@ def _check_video(settings: OutputSettings) -> None:
         raise UsageError(f"a video gives a video; {settings.path.name} would be a photo")
     container = container_of(settings.path)
     asked = settings.encoder or container.encoder
-    encoder = find_encoder(asked, container, settings.path.suffix)
+    encoder = find_encoder(asked, container, f"{settings.path.suffix} files")
     encoder_options(encoder.name, settings.preset, settings.crf)
     check_fps(settings.path, settings.fps)

@@ -7,7 +7,7 @@ from mien.contract.frames import EndOfStream
 from mien.contract.ledger import FrameState, Ledger
 from mien.contract.pictures import Picture
 from mien.contract.stage import Progress, StageClock
-from mien.contract.waiting import FrameFeed, WaitingFrame
+from mien.contract.waiting import FrameFeed, WaitingFrame, WaitingGap
 from workers.annotation import Annotator
 from workers.cuts import CutFinder
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
@@ -61,16 +61,26 @@ class Muxer:
     def run(self) -> EndOfStream:
         """Work until the counted end of the stream; raises `Closed` when the run is stopped."""
         while True:
-            frame = self._feed.first()
-            if isinstance(frame, EndOfStream):
-                self._summary.finish(frame.end_ns)
-                return frame
-            state = self._reach(frame)
-            self._show(frame)
-            self._ledger.count(state)
-            self._progress.frames = frame.index + 1
-            self._progress.position_ns = frame.pts_ns
+            item = self._feed.first()
+            if isinstance(item, EndOfStream):
+                self._summary.finish(item.end_ns)
+                return item
+            if isinstance(item, WaitingGap):
+                self._bridge(item)
+            else:
+                self._pass(item)
+                self._progress.frames = item.index + 1
+                self._progress.position_ns = item.pts_ns
             self._feed.release()
+
+    def _pass(self, frame: WaitingFrame) -> None:
+        """Bring one frame to its end, and into the books."""
+        state = self._reach(frame)
+        self._show(frame)
+        self._ledger.count(state)
+
+    def _bridge(self, waiting: WaitingGap) -> None:
+        """A moment without a picture; files have none."""
 
     def _reach(self, frame: WaitingFrame) -> FrameState:
         """Bring the snapshots before and after up to this frame; waits for them."""
@@ -104,11 +114,12 @@ class Muxer:
         if record.analysis is None:
             self._results.lost(frame.index, frame.pts_ns, record.reason or "unknown")
             return None
-        return self._remember(frame, record.analysis)
+        snapshot = self._remember(frame, record.analysis)
+        self._results.write(snapshot)
+        return snapshot
 
     def _remember(self, frame: WaitingFrame, analysis: FrameAnalysis) -> FaceSnapshot:
         snapshot = self._history.add(frame.index, frame.pts_ns, analysis)
-        self._results.write(snapshot)
         self._summary.add(snapshot)
         self._progress.faces += len(snapshot.found)
         return snapshot

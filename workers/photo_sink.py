@@ -12,7 +12,7 @@ from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.sink import OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary, agreed
 from workers.write_errors import writing
 
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"}
@@ -64,7 +64,7 @@ class PhotoSink:
             raise
         self._written = True
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
         try:
             if not self._written:
                 raise OutputError(f"{self._path} would hold no picture")
@@ -73,7 +73,7 @@ class PhotoSink:
             self._file.commit()
         finally:
             self.abort()
-        return OutputSummary(
+        summary = OutputSummary(
             path=self._path,
             frames=1,
             duration_ns=0,
@@ -81,6 +81,10 @@ class PhotoSink:
             audio=[],
             encoder=str(self._options["format"]).lower(),
         )
+        return [summary]
+
+    def health(self) -> list[OutputHealth]:
+        return []
 
     def abort(self) -> None:
         self._file.abort()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from mien.contract.analyses import AnalysisRecord
+from mien.contract.live import Credit
 from mien.transport.ports import StreamPort
 
 POLL_S = 1.0
@@ -12,8 +15,10 @@ POLL_S = 1.0
 class ReorderBuffer:
     """Hands out the analyses of one stream by frame index; repeats are dropped by index."""
 
-    def __init__(self, port: StreamPort) -> None:
+    def __init__(self, port: StreamPort, credit: Credit | None = None) -> None:
+        """credit: is told of what comes, in time or not."""
         self._port = port
+        self._credit = credit
         self._position = 0
         self._waiting: dict[int, AnalysisRecord] = {}
         self._taken = -1
@@ -25,10 +30,42 @@ class ReorderBuffer:
             Closed: the run was stopped.
         """
         while index not in self._waiting:
-            records = self._port.read(self._position, POLL_S)
-            self._position += len(records)
-            for record in records:
-                if record.index > self._taken:
-                    self._waiting.setdefault(record.index, record)
+            self._read(POLL_S)
+        return self._take(index)
+
+    def take_until(self, index: int, until_s: float) -> AnalysisRecord | None:
+        """The record of frame `index`; None where it has not come until then.
+
+        It may be asked for again; until_s: by `time.monotonic`.
+
+        Raises:
+            Closed: the run was stopped.
+        """
+        while index not in self._waiting:
+            left_s = until_s - time.monotonic()
+            self._read(min(max(left_s, 0.0), POLL_S))
+            if left_s <= 0 and index not in self._waiting:
+                return None
+        return self._take(index)
+
+    def give_up(self, index: int) -> None:
+        """Wait no more for the record of frame `index`: it is late."""
+        self._taken = index
+
+    def poll(self) -> None:
+        """Read what has come, without waiting."""
+        self._read(0.0)
+
+    def _take(self, index: int) -> AnalysisRecord:
         self._taken = index
         return self._waiting.pop(index)
+
+    def _read(self, wait_s: float) -> None:
+        records = self._port.read(self._position, wait_s)
+        self._position += len(records)
+        for record in records:
+            in_time = record.index > self._taken
+            if in_time:
+                self._waiting.setdefault(record.index, record)
+            if self._credit is not None:
+                self._credit.back(record.index, late=not in_time)

@@ -1,21 +1,23 @@
-"""The numbers: one record an analysed frame, written beside the target and put in place whole."""
+"""The numbers: one record an analysed frame, in the form that the file's name asks for."""
 
 from __future__ import annotations
 
 import csv
 import importlib.util
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from mien.contract.atomic import AtomicFile, check_target, writing
 from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
+from mien.contract.frames import Capture, Gap
 from workers.faces import FaceSnapshot, TrackedFace
+from workers.line_files import GrowingFile, LineFile, WholeFile
 from workers.results_table import (
     COLUMNS,
+    LIVE_COLUMNS,
     Origin,
     Row,
     Table,
@@ -26,6 +28,7 @@ from workers.results_table import (
     probability_cells,
     seconds,
     snapshot_rows,
+    utc,
 )
 
 SCHEMA_VERSION = 1
@@ -34,10 +37,13 @@ SCHEMA_VERSION = 1
 class Results(Protocol):
     """Takes the analysed frames of a stream in order."""
 
-    def write(self, snapshot: FaceSnapshot) -> None: ...
+    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None: ...
 
-    def lost(self, index: int, time_ns: int, reason: str) -> None:
+    def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
         """A frame whose analysis was given up."""
+
+    def outage(self, gap: Gap, length_ns: int) -> None:
+        """A live source gave no picture for so long, from `gap.since_ns` on."""
 
     def finish(self, origin: Origin) -> None:
         """Put the file in place; `origin` says where the numbers come from.
@@ -50,43 +56,66 @@ class Results(Protocol):
         """Leave nothing behind."""
 
 
-def check_results(path: Path | None, *, overwrite: bool) -> None:
+def check_results(path: Path | None, *, overwrite: bool, live: bool | None = False) -> None:
     """Refuse early what `open_results` would refuse.
 
+    live: None is not known yet; results of a live source go on where the last ones ended.
+
     Raises:
-        UsageError: the extension is unknown, the folder is missing, the file exists and must not
-            be replaced, or Parquet is asked for without pyarrow.
+        UsageError: the extension is unknown or does not fit the source, the folder is missing, the
+            file exists and must not be replaced, or Parquet is asked for without pyarrow.
     """
     if path is None:
         return
-    if path.suffix.lower() not in _KINDS:
+    kind = path.suffix.lower()
+    if kind not in _KINDS:
         raise UsageError(
             f"results cannot be written as '{path.name}': use one of {', '.join(_KINDS)}"
         )
-    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+    if kind == ".parquet" and live:
+        raise UsageError("Parquet is written at the end, and a live source has none: use .jsonl")
+    if kind == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow, which mien's extra 'parquet' brings")
-    check_target(path, overwrite)
+    check_target(path, overwrite or live is not False)
 
 
-def open_results(path: Path | None, *, overwrite: bool) -> Results:
+def open_results(path: Path | None, *, overwrite: bool, live: bool = False) -> Results:
     """The writer for a path, by its extension; without a path nothing is kept.
 
+    live: lines are added to what is there, and can be read at once.
+
     Raises:
-        UsageError: as `check_results`.
+        UsageError: as `check_results`, or what is there has other columns.
         OutputError: the file cannot be created.
     """
     if path is None:
         return NoResults()
-    check_results(path, overwrite=overwrite)
-    return _KINDS[path.suffix.lower()](AtomicFile(path, overwrite))
+    check_results(path, overwrite=overwrite, live=live)
+    if path.suffix.lower() == ".parquet":
+        return ParquetRows(AtomicFile(path, overwrite))
+    if not live:
+        whole = WholeFile(AtomicFile(path, overwrite))
+        return JsonLines(whole) if path.suffix.lower() == ".jsonl" else CsvRows(whole, COLUMNS)
+    growing = GrowingFile(path, overwrite=overwrite)
+    if path.suffix.lower() == ".jsonl":
+        return JsonLines(growing)
+    header = growing.first_line()
+    if header and header != ",".join(LIVE_COLUMNS):
+        growing.abort()
+        raise UsageError(f"{path} is there already, with other columns; give --overwrite or a name")
+    return CsvRows(growing, LIVE_COLUMNS)
 
 
 class NoResults:
     """For those who want the picture alone."""
 
-    def write(self, snapshot: FaceSnapshot) -> None: ...
+    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None: ...
 
-    def lost(self, index: int, time_ns: int, reason: str) -> None: ...
+    def lost(
+        self, index: int, time_ns: int, reason: str, capture: Capture | None = None
+    ) -> None: ...
+
+    def outage(self, gap: Gap, length_ns: int) -> None: ...
 
     def finish(self, origin: Origin) -> None: ...
 
@@ -96,63 +125,73 @@ class NoResults:
 class JsonLines:
     """One line an analysed frame, faces or none; the same numbers give the same bytes."""
 
-    def __init__(self, file: AtomicFile) -> None:
+    def __init__(self, file: LineFile) -> None:
         self._file = file
-        with writing(file.path):
-            self._out = file.partial.open("w", encoding="utf-8", newline="\n")
 
-    def write(self, snapshot: FaceSnapshot) -> None:
+    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
         faces = [_face_record(face) for face in snapshot.found]
-        self._line(snapshot.index, snapshot.time_ns, {"faces": faces})
+        self._frame(snapshot.index, snapshot.time_ns, capture, {"faces": faces})
 
-    def lost(self, index: int, time_ns: int, reason: str) -> None:
-        self._line(index, time_ns, {"faces": None, "reason": reason})
+    def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
+        self._frame(index, time_ns, capture, {"faces": None, "reason": reason})
+
+    def outage(self, gap: Gap, length_ns: int) -> None:
+        self._line(
+            {
+                "event": "outage",
+                "time_s": seconds(gap.since_ns),
+                "length_s": seconds(length_ns),
+                "utc": utc(gap.utc_ns),
+                "epoch": gap.epoch,
+            }
+        )
 
     def finish(self, origin: Origin) -> None:
-        with writing(self._file.path):
-            self._out.close()
-        self._file.commit()
+        self._file.finish()
 
     def abort(self) -> None:
         self._file.abort()
-        with suppress(OSError):  # what it still held has nowhere to go
-            self._out.close()
 
-    def _line(self, index: int, time_ns: int, rest: Mapping[str, object]) -> None:
-        record = {"v": SCHEMA_VERSION, "frame": index, "time_s": seconds(time_ns), **rest}
-        with writing(self._file.path):
-            self._out.write(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
+    def _frame(
+        self, index: int, time_ns: int, capture: Capture | None, rest: Mapping[str, object]
+    ) -> None:
+        live = {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
+        self._line({"frame": index, "time_s": seconds(time_ns), **live, **rest})
+
+    def _line(self, fields: Mapping[str, object]) -> None:
+        record = {"v": SCHEMA_VERSION, **fields}
+        self._file.write(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
 
 
 class CsvRows:
-    """A row a face, under one line of column names."""
+    """A row a face, under one line of column names; with live columns, one an outage as well."""
 
-    def __init__(self, file: AtomicFile) -> None:
+    def __init__(self, file: LineFile, columns: Sequence[str]) -> None:
         self._file = file
-        with writing(file.path):
-            self._out = file.partial.open("w", encoding="utf-8", newline="")
-            self._csv = csv.writer(self._out, lineterminator="\n")
-            self._csv.writerow(COLUMNS)
+        self._live = "utc" in columns
+        self._csv = csv.writer(file, lineterminator="\n")
+        if file.is_new:
+            self._csv.writerow(columns)
 
-    def write(self, snapshot: FaceSnapshot) -> None:
-        self._add(snapshot_rows(snapshot))
+    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
+        self._add(snapshot_rows(snapshot), capture)
 
-    def lost(self, index: int, time_ns: int, reason: str) -> None:
-        self._add([lost_row(index, time_ns, reason)])
+    def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
+        self._add([lost_row(index, time_ns, reason)], capture)
+
+    def outage(self, gap: Gap, length_ns: int) -> None:
+        row = (None, *lost_row(0, gap.since_ns, "outage")[1:])
+        self._csv.writerow((*row, utc(gap.utc_ns), gap.epoch, seconds(length_ns)))
 
     def finish(self, origin: Origin) -> None:
-        with writing(self._file.path):
-            self._out.close()
-        self._file.commit()
+        self._file.finish()
 
     def abort(self) -> None:
         self._file.abort()
-        with suppress(OSError):  # what it still held has nowhere to go
-            self._out.close()
 
-    def _add(self, rows: list[Row]) -> None:
-        with writing(self._file.path):
-            self._csv.writerows(rows)
+    def _add(self, rows: list[Row], capture: Capture | None) -> None:
+        more: Row = (utc(capture.utc_ns), capture.epoch, None) if capture and self._live else ()
+        self._csv.writerows((*row, *more) for row in rows)
 
 
 class ParquetRows(Table):
@@ -176,11 +215,7 @@ class ParquetRows(Table):
         self._file.abort()
 
 
-_KINDS: dict[str, type[JsonLines | CsvRows | ParquetRows]] = {
-    ".jsonl": JsonLines,
-    ".csv": CsvRows,
-    ".parquet": ParquetRows,
-}
+_KINDS = (".jsonl", ".csv", ".parquet")
 
 
 def _face_record(face: TrackedFace) -> dict[str, object]:

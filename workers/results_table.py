@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from mien.contract.expressions import EXPRESSIONS
+from mien.contract.frames import Capture, Gap
 from workers.faces import FaceSnapshot, TrackedFace
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
 COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
+LIVE_COLUMNS = (*COLUMNS, "utc", "epoch", "outage_s")
 
 Cell = int | float | str | None
 Row = tuple[Cell, ...]
@@ -36,6 +39,12 @@ class Origin(Protocol):
 def seconds(time_ns: int) -> float:
     """Seconds in 6 decimals, as all results state them."""
     return round(time_ns / 1e9, 6)
+
+
+def utc(time_ns: int) -> str:
+    """Wall-clock time since 1970 as ISO 8601 with milliseconds."""
+    moment = datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def snapshot_rows(snapshot: FaceSnapshot) -> list[Row]:
@@ -88,11 +97,14 @@ class Table:
     def __init__(self) -> None:
         self._rows: list[Row] = []
 
-    def write(self, snapshot: FaceSnapshot) -> None:
+    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
         self._rows += snapshot_rows(snapshot)
 
-    def lost(self, index: int, time_ns: int, reason: str) -> None:
+    def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
         self._rows.append(lost_row(index, time_ns, reason))
+
+    def outage(self, gap: Gap, length_ns: int) -> None:
+        """It has no row: a table is of frames."""
 
     def finish(self, origin: Origin) -> None:
         """Nothing is written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,9 +15,10 @@ from mien.contract.pictures import Picture
 class OutputSummary:
     """What was written, as the report tells it."""
 
-    path: Path
+    path: Path | str
+    """The file or playlist; the address without its password where it was published."""
     frames: int
-    """Pictures in the file."""
+    """Pictures in it; those that arrived, where it was published."""
     duration_ns: int
     """From the first picture's start to the last one's end."""
     fps: Fraction | None
@@ -28,6 +29,24 @@ class OutputSummary:
     """FFmpeg's name of the video encoder, or the photo's format."""
     notes: list[str] = field(default_factory=list)
     """What a user might not expect, a sentence each."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Pictures that did not arrive where it was published, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputHealth:
+    """How an output of a running camera does."""
+
+    name: str
+    """Path, or address without its password."""
+    fine: bool
+    """False where pictures are lost right now."""
+    lost: Mapping[str, int]
+    """Pictures that did not arrive, by reason."""
+    reconnects: int
+    """How often a connection was lost that had carried pictures."""
+    reason: str | None
+    """Why the last connection ended or could not be had."""
 
 
 def agreed() -> None:
@@ -46,17 +65,24 @@ class Sink(Protocol):
             duration_ns: How long it is shown; used for the last one.
 
         Raises:
-            OutputError: It cannot be written; nothing is left behind.
+            OutputError: It cannot be written; nothing is left behind, but for a camera's pictures
+                that were written before.
         """
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
-        """Flush, close, read back and give the final name.
+    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+        """Flush, close, read back and give the final name; one summary an output.
 
         `confirm` is asked right before the last; what it raises keeps the name free.
 
         Raises:
-            OutputError: It cannot be written or does not read back; nothing is left behind.
+            OutputError: As `write`, or it does not read back.
         """
 
+    def health(self) -> list[OutputHealth]:
+        """How each output of a camera does; none of other sources. May be asked by any thread."""
+
     def abort(self) -> None:
-        """Remove everything half-written. Does nothing after `finish` or the second time."""
+        """Remove everything half-written; what a camera gave is closed and stays.
+
+        Does nothing after `finish` or the second time.
+        """

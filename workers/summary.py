@@ -35,8 +35,10 @@ class TrackSummary:
 class Summary:
     """Adds up, for every track, the time between analyses by the expression that it began with."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_tracks: int | None = None) -> None:
+        """most_tracks: more are not kept, the oldest go first; None keeps all."""
         self.tracks: dict[int, TrackSummary] = {}
+        self._most = most_tracks
         self._before: FaceSnapshot | None = None
 
     def add(self, snapshot: FaceSnapshot) -> None:
@@ -48,6 +50,9 @@ class Summary:
                 face.track, TrackSummary(face.track, snapshot.time_ns, snapshot.time_ns)
             )
             entry.last_ns = snapshot.time_ns
+        while self._most is not None and len(self.tracks) > self._most + len(snapshot.found):
+            here = {face.track for face in snapshot.found}
+            del self.tracks[next(track for track in self.tracks if track not in here)]
 
     def finish(self, end_ns: int) -> None:
         """Count the time from the last snapshot until the end of the source."""

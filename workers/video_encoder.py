@@ -30,12 +30,12 @@ _FINE = 90_000
 _MPEG4_TIME_BASE = Fraction(1, 60_000)
 """MPEG-4 part 2 has 16 bits for it; this one holds all usual rates, 29.97 too."""
 _MPEG_TICK = 65_535
-_LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
+LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
 """Codecs that cannot say that luma uses 0..255."""
 
 
-def find_encoder(name: str, container: Container, suffix: str) -> av.Codec:
-    """The FFmpeg encoder of that name.
+def find_encoder(name: str, container: Container, takers: str) -> av.Codec:
+    """The FFmpeg encoder of that name; `takers` are what it is for, in the plural.
 
     Raises:
         UsageError: It is unknown, is no video encoder, or its video cannot go into the file.
@@ -48,9 +48,7 @@ def find_encoder(name: str, container: Container, suffix: str) -> av.Codec:
         raise UsageError(f"{name} does not encode video")
     if codec.canonical_name not in container.video:
         fitting = ", ".join(container.video)
-        raise UsageError(
-            f"{suffix} files do not take {codec.canonical_name} from {name}, only {fitting}"
-        )
+        raise UsageError(f"{takers} do not take {codec.canonical_name} from {name}, only {fitting}")
     if "yuv420p" not in {form.name for form in codec.video_formats or ()}:
         raise UsageError(f"{name} does not take 8-bit 4:2:0 pictures")
     return codec
@@ -76,7 +74,7 @@ class VideoEncoder:
         info: SourceInfo,
     ) -> None:
         asked = settings.encoder or container.encoder
-        codec = find_encoder(asked, container, settings.path.suffix)
+        codec = find_encoder(asked, container, f"{settings.path.suffix} files")
         self.name = codec.name
         self._codec = codec.canonical_name
         self._time_base = _time_base(self._codec, settings.fps, info)
@@ -85,7 +83,7 @@ class VideoEncoder:
         self._offset = late if container.stamped else 0
         self.repeats = 0 if container.stamped else late
         """How often the first picture is repeated before its time."""
-        self._limits = info.colour.full_range and self._codec in _LIMITED_ONLY
+        self._limits = info.colour.full_range and self._codec in LIMITED_ONLY
         self._colour = replace(info.colour, full_range=False) if self._limits else info.colour
         self._durations: dict[int, int] = {}
         self._last_pts = -1
@@ -134,7 +132,7 @@ class VideoEncoder:
         frame = video_frame(data)
         frame.pts = pts
         frame.time_base = self._time_base
-        _tag(frame, self._colour)
+        tag(frame, self._colour)
         self._durations[pts] = duration
         yield from self._timed(self._context.encode(frame))
 
@@ -160,7 +158,7 @@ class VideoEncoder:
         context.time_base = self._time_base
         context.thread_type = "AUTO"
         context.options = encoder_options(self.name, settings.preset, settings.crf)
-        _tag(context, self._colour)
+        tag(context, self._colour)
         if not context.options:
             context.qscale = True
             context.global_quality = quantiser(settings.crf) * 118  # FF_QP2LAMBDA
@@ -192,7 +190,8 @@ def _ticks(time_ns: int, time_base: Fraction) -> int:
     return round(Fraction(time_ns, _NS) / time_base)
 
 
-def _tag(target: av.VideoFrame | VideoCodecContext, colour: Colour) -> None:
+def tag(target: av.VideoFrame | VideoCodecContext, colour: Colour) -> None:
+    """Say how the samples are meant."""
     target.color_primaries = colour.primaries
     target.color_trc = colour.transfer
     target.colorspace = colour.matrix

@@ -47,6 +47,19 @@ def encoder_options(encoder: str, preset: str, crf: int) -> dict[str, str]:
     return {}
 
 
+def low_delay_options(encoder: str) -> dict[str, str]:
+    """Options on top of those, with which `encoder` gives every picture at once."""
+    if encoder in ("libx264", "libx265"):
+        return {"tune": "zerolatency", "forced-idr": "1"}
+    if encoder.endswith("_nvenc"):
+        return {"tune": "ll", "zerolatency": "1", "delay": "0", "forced-idr": "1"}
+    if encoder == "libsvtav1":
+        return {"svtav1-params": "pred-struct=1"}
+    if encoder.startswith("libvpx"):
+        return {"deadline": "realtime", "lag-in-frames": "0"}
+    return {}
+
+
 def quantiser(crf: int) -> int:
     """MPEG-2's and MPEG-4's quantiser, 1 (best) to 31, that looks about like x264's crf."""
     return max(1, min(31, (crf - 12) // 2))

@@ -17,7 +17,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.audio_mux import AudioMux, AudioPackets
 from workers.containers import container_of
-from workers.sink import OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary, agreed
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
@@ -62,14 +62,14 @@ class VideoSink:
         self._end_ns = pts_ns + duration_ns
         self._longest_ns = max(self._longest_ns, duration_ns)
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> OutputSummary:
+    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
         try:
             self._end()
             confirm()
             self._file.commit()
         finally:
             self.abort()
-        return OutputSummary(
+        summary = OutputSummary(
             path=self._settings.path,
             frames=self._frames,
             duration_ns=self._end_ns - self._begin_ns,
@@ -78,6 +78,10 @@ class VideoSink:
             encoder=self._video.name,
             notes=self._notes(),
         )
+        return [summary]
+
+    def health(self) -> list[OutputHealth]:
+        return []
 
     def abort(self) -> None:
         self._file.abort()  # first: closing then fails fast instead of moving all of an .mp4

@@ -12,6 +12,18 @@ SourceKind = Literal["video", "photo", "live"]
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """When and how a live picture came in; frames of files have none."""
+
+    utc_ns: int
+    """Wall-clock time since 1970 at which its packet arrived."""
+    arrived_ns: int
+    """The same moment by `time.monotonic_ns`: latencies count from it."""
+    epoch: int
+    """Counts the connections to the source from 0: stamps of different ones are not comparable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One decoded picture of a source."""
 
@@ -20,6 +32,26 @@ class Frame:
     pts_ns: int
     """Presentation time from the source's first frame; never less than the frame's before."""
     picture: Picture
+    capture: Capture | None = None
+    """None where the source is a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A moment at which a live source gives no picture.
+
+    While it lasts there are several a second, so that the output goes on; the last one is `over`.
+    """
+
+    pts_ns: int
+    """Greater than that of the frame or gap before; the end of the gap, where it is over."""
+    since_ns: int
+    """Presentation time of the last frame."""
+    utc_ns: int
+    """Wall-clock time since 1970 of `since_ns`."""
+    epoch: int
+    """The connection that was lost."""
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +88,7 @@ class EndOfStream:
     """The counted end of a stream; nobody guesses it by a time-out."""
 
     frame_count: int
-    """Frames that were decoded."""
+    """Frames that were read: decoded, or skipped by a live source that had fallen behind."""
     corrupt: int
     """Packets that gave no picture."""
     end_ns: int

@@ -12,6 +12,8 @@ from mien.contract.outputs import OutputSettings
 
 MEGABYTE_BYTES = 1_000_000
 
+LONGEST_WAIT_S = 366 * 86400
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
@@ -52,8 +54,8 @@ class RunRequest:
     source: str
     """Path, URL or camera, with its password if it has one: never to be shown."""
     analysis: AnalysisRequest
-    output: OutputSettings | None
-    """None writes no picture."""
+    outputs: tuple[OutputSettings, ...] = ()
+    """None of them writes no picture; several show the same pictures."""
     results: Path | None = None
     report: Path | None = None
     overwrite: bool = False
@@ -62,3 +64,14 @@ class RunRequest:
     device: str = "auto"
     batch: int = 8
     """Most images that one detector batch takes."""
+    max_latency_s: float = 0.5
+    """How long a live picture waits for its analysis at most; files wait as long as it takes."""
+    give_up_after_s: float | None = None
+    """How long a live source is tried to be reached again; None: for ever."""
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for a value that makes no sense."""
+        if not 0 <= self.max_latency_s <= 60:
+            raise UsageError(f"pictures wait 0 to 60 seconds, not {self.max_latency_s}")
+        if self.give_up_after_s is not None and not 0 <= self.give_up_after_s <= LONGEST_WAIT_S:
+            raise UsageError(f"{self.give_up_after_s} is no number of seconds to wait")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mien.contract.live import LiveProgress
+
 _Item = TypeVar("_Item")
 
 
@@ -61,3 +63,5 @@ class Progress:
     """Detections so far."""
     stopping: bool = False
     """Somebody asked for the end, and what runs now is finished."""
+    live: LiveProgress | None = None
+    """Rates, latencies and losses of a live stream."""

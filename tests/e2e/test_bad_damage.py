@@ -30,7 +30,7 @@ def annotate(server: ForkServer, folder: Path, name: str) -> tuple[Done, dict[st
     report: dict[str, Any] = json.loads((folder / "r.json").read_text())
     frames, end = report["frames"], report["end"]
     assert sum(frames[state] for state in FRAME_STATES) == end["frame_count"] + end["corrupt"]
-    assert report["output"]["frames"] == end["frame_count"]
+    assert report["outputs"][0]["frames"] == end["frame_count"]
     return done, report
 
 

@@ -70,7 +70,7 @@ def test_a_clip_gives_an_annotated_clip_and_the_numbers(
     report = json.loads((tmp_path / "r.json").read_text())
     assert sum(report["frames"][state] for state in FRAME_STATES) == 36
     assert report["frames"]["muxed-analysed"] == 12
-    assert report["output"]["audio"] == ["aac copied"]
+    assert report["outputs"][0]["audio"] == ["aac copied"]
     assert "out.mp4" in done.stdout
     assert "1.2 s" in done.stdout
 

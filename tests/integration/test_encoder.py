@@ -15,7 +15,7 @@ from mien.contract.errors import OutputError, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
-from workers.encoder import check_output, open_sink
+from workers.encoder import check_outputs, open_sink
 from workers.sink import OutputSummary
 
 NS = 1_000_000_000
@@ -64,12 +64,13 @@ def write(
     **settings: object,
 ) -> OutputSummary:
     info = info or info_of()
-    sink = open_sink(OutputSettings(path, **{"fps": None, **settings}), info, None)  # type: ignore[arg-type]
+    sink = open_sink([OutputSettings(path, **{"fps": None, **settings})], info, None)  # type: ignore[arg-type]
     ends = [*times_ms[1:], times_ms[-1] + last_ms]
     for number, (time, end) in enumerate(zip(times_ms, ends, strict=True)):
         picture = picture_of(level_of(number % 12), info.width, info.height)
         sink.write(picture, round(time * 1e6), round((end - time) * 1e6))
-    return sink.finish()
+    (summary,) = sink.finish()
+    return summary
 
 
 def decoded(path: Path) -> list[av.VideoFrame]:
@@ -192,7 +193,7 @@ def test_a_lower_crf_costs_more_bytes(tmp_path: Path) -> None:
     sizes = []
     for crf in (10, 40):
         path = tmp_path / f"{crf}.mp4"
-        sink = open_sink(OutputSettings(path, None, crf=crf), info_of(), None)
+        sink = open_sink([OutputSettings(path, None, crf=crf)], info_of(), None)
         rng = np.random.default_rng(0)
         for number in range(5):
             picture = picture_of(100)
@@ -209,9 +210,9 @@ def test_a_photo_gives_a_photo(tmp_path: Path) -> None:
     info = info_of(128, 128, kind="photo", name="photo.jpg")
     for extension, tolerance in (("png", 0), ("bmp", 0), ("jpg", 4), ("webp", 14)):
         path = tmp_path / f"out.{extension}"
-        sink = open_sink(OutputSettings(path, None), info, None)
+        sink = open_sink([OutputSettings(path, None)], info, None)
         sink.write(Picture(np.ascontiguousarray(pixels), 128, 128, Colour()), 0, 0)
-        assert sink.finish().frames == 1
+        assert [summary.frames for summary in sink.finish()] == [1]
         with av.open(str(path)) as file:
             back = next(file.decode(video=0)).to_ndarray(format="rgb24").astype(int)
         assert np.abs(back - pixels).mean() <= tolerance, extension
@@ -235,9 +236,9 @@ def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:
     for name, (changes, words) in wrong.items():
         settings = OutputSettings(tmp_path / name, **{"fps": None, **changes})  # type: ignore[arg-type]
         with pytest.raises(UsageError, match=words):
-            check_output(settings, "video")
+            check_outputs([settings], "video")
     with pytest.raises(UsageError, match="a photo gives a photo"):
-        check_output(OutputSettings(tmp_path / "out.mp4", None), "photo")
+        check_outputs([OutputSettings(tmp_path / "out.mp4", None)], "photo")
     assert [path.name for path in tmp_path.iterdir()] == ["there.mp4"]
 
 
@@ -245,12 +246,12 @@ def test_an_encoder_that_does_not_open_leaves_nothing(tmp_path: Path) -> None:
     settings = OutputSettings(tmp_path / "out.mpg", Fraction(25))
     info = info_of(width=20_000, height=16)  # wider than MPEG-2 can say
     with pytest.raises(UsageError, match="cannot be opened"):
-        open_sink(settings, info, None)
+        open_sink([settings], info, None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_abort_leaves_nothing_behind(tmp_path: Path) -> None:
-    sink = open_sink(OutputSettings(tmp_path / "out.mp4", None), info_of(), None)
+    sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), None)
     sink.write(picture_of(100), 0, 40_000_000)
     assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
     sink.abort()
@@ -259,14 +260,14 @@ def test_abort_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_an_output_without_pictures_is_an_error(tmp_path: Path) -> None:
-    sink = open_sink(OutputSettings(tmp_path / "out.mp4", None), info_of(), None)
+    sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), None)
     with pytest.raises(OutputError, match="no picture"):
         sink.finish()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_of_another_size_is_an_error(tmp_path: Path) -> None:
-    sink = open_sink(OutputSettings(tmp_path / "out.mp4", None), info_of(), None)
+    sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), None)
     with pytest.raises(OutputError, match="does not fit"):
         sink.write(picture_of(100, 320, 240), 0, 40_000_000)
     assert list(tmp_path.iterdir()) == []
@@ -285,7 +286,7 @@ from tests.integration.test_encoder import info_of, picture_of
 from mien.contract.outputs import OutputSettings
 from workers.encoder import open_sink
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-sink = open_sink(OutputSettings(Path(sys.argv[1]), Fraction(25)), info_of(), None)
+sink = open_sink([OutputSettings(Path(sys.argv[1]), Fraction(25))], info_of(), None)
 rng = np.random.default_rng(0)
 try:
     for number in range(40):

@@ -125,11 +125,11 @@ def remake(source: Path, target: Path, packets: Packets | None = None) -> Output
     first = frames[0][0]
     info = info_of(time_base=time_base, first_pts_ns=round((first - start) * NS), name=str(source))
     fps = Fraction(FPS) if target.suffix[1:] in CONSTANT else None
-    sink = open_sink(OutputSettings(target, fps), info, packets)
+    sink = open_sink([OutputSettings(target, fps)], info, packets)
     for time, data in frames:
         picture = Picture(np.ascontiguousarray(data), *SIZE, Colour())
         sink.write(picture, round((time - first) * NS), NS // FPS)
-    summary = sink.finish()
+    (summary,) = sink.finish()
     assert packets.closed
     return summary
 
@@ -243,7 +243,7 @@ def test_sound_that_changes_its_channels_goes_on(tmp_path: Path) -> None:
 def test_the_sound_is_let_go_when_the_output_fails(tmp_path: Path) -> None:
     source = make_source(tmp_path / "in.mp4", "aac")
     packets = Packets(source)
-    sink = open_sink(OutputSettings(tmp_path / "out.mp4", None), info_of(), packets)
+    sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), packets)
     sink.abort()
     assert packets.closed
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

@@ -32,7 +32,7 @@ def blocks(colour: Colour) -> Picture:
 
 def written(path: Path, colour: Colour, **settings: object) -> av.VideoFrame:
     options = OutputSettings(path, **{"fps": None, "crf": 8, **settings})  # type: ignore[arg-type]
-    sink = open_sink(options, info_of(WIDTH, HEIGHT, colour=colour), None)
+    sink = open_sink([options], info_of(WIDTH, HEIGHT, colour=colour), None)
     for number in range(5):
         sink.write(blocks(colour), number * 40_000_000, 40_000_000)
     sink.finish()

@@ -93,7 +93,7 @@ def request_for(clip: Path, folder: Path) -> RunRequest:
     return RunRequest(
         str(clip),
         AnalysisRequest(analyze_fps=None),
-        OutputSettings(folder / "out.mp4", None),
+        (OutputSettings(folder / "out.mp4", None),),
         results=folder / "results.jsonl",
         window_bytes=6 * 320 * 240 * 3,
         batch=2,

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from mien.contract.errors import SourceError
-from producer.addresses import local_path, parse, without_password
+from mien.contract.urls import without_password
+from producer.addresses import local_path, parse
 from producer.source import open_source
 from tests.builders import make_clip
 

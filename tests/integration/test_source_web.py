@@ -11,6 +11,7 @@ import pytest
 
 from mien.contract.errors import SourceError
 from producer.audio import AudioFeed
+from producer.live import LiveOptions
 from producer.source import open_source
 from tests.builders import Sound, make_clip, read_number
 
@@ -81,6 +82,9 @@ def make_hls(folder: Path, flags: str = "") -> Path:
     return path
 
 
+ONCE = LiveOptions(give_up_after_s=0)
+"""A connection that is lost is the end."""
+
 FRONT = {"movflags": "faststart"}
 
 
@@ -115,7 +119,7 @@ def test_hls_on_the_disk_is_a_video(tmp_path: Path) -> None:
 
 def test_hls_without_an_end_is_live(tmp_path: Path, server: str) -> None:
     path = make_hls(tmp_path, "omit_endlist")
-    source = open_source(f"http://{server}/list.m3u8", timeout_s=(5.0, 1.0))
+    source = open_source(f"http://{server}/list.m3u8", timeout_s=(5.0, 1.0), live=ONCE)
     assert (source.info.kind, source.info.duration_ns, source.info.frame_count) == (
         "live",
         None,
@@ -143,7 +147,7 @@ def test_a_stream_of_unknown_size_and_length_is_live(
 ) -> None:
     make_clip(tmp_path / name, frames=60, container_options=options)
     for url, kind in ((f"endless/{name}", "live"), (name, "video")):
-        source = open_source(f"http://{server}/{url}", timeout_s=(5.0, 1.0))
+        source = open_source(f"http://{server}/{url}", timeout_s=(5.0, 1.0), live=ONCE)
         assert source.info.kind == kind
         assert len(list(source.frames())) == 60
         assert source.reason == ("connection lost" if kind == "live" else "end of file")

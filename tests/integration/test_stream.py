@@ -57,7 +57,7 @@ def run(request: RunRequest, pipeline: OneFace | None = None, analyzers: int = 1
 def request_for(
     clip: Path, output: Path | None, fps: Fraction | None = None, **changes: object
 ) -> RunRequest:
-    settings = None if output is None else OutputSettings(output, fps, crf=12)
+    settings = () if output is None else (OutputSettings(output, fps, crf=12),)
     folder = clip.parent
     request = RunRequest(
         str(clip),

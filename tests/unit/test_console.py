@@ -26,7 +26,7 @@ def outcome(*tracks: TrackSummary, reason: str = "end of file", corrupt: int = 0
     )
     end = EndOfStream(480, corrupt, 20 * SECOND_NS, reason)
     return Outcome(
-        INFO, end, Progress(480), list(tracks), output, Path("r.csv"), None, {"wall": 10.0}
+        INFO, end, Progress(480), list(tracks), [output], Path("r.csv"), None, {"wall": 10.0}
     )
 
 

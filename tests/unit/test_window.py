@@ -1,12 +1,15 @@
 """The frame window: bounded, in order, and never stuck."""
 
 import threading
+import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from mien.contract.frames import EndOfStream
-from mien.contract.waiting import Showing, WaitingFrame
+from mien.contract.frames import EndOfStream, Gap
+from mien.contract.pictures import Colour, Picture
+from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
 from mien.transport.ports import Closed
 from producer.window import FrameWindow
 
@@ -126,3 +129,39 @@ def test_closing_wakes_everybody_who_waits(wait: str) -> None:
     window.close()
     thread.join(5)
     assert raised == [True]
+
+
+def shown(index: int, *, analysed: bool = False) -> WaitingFrame:
+    data = np.zeros((6, 4), np.uint8)
+    picture = Picture(data, 4, 4, Colour())
+    return WaitingFrame(index, index, picture, (Showing(index, 40),), analysed, data.nbytes)
+
+
+def test_a_live_frame_enters_a_full_window_at_the_cost_of_an_older_picture() -> None:
+    window = FrameWindow(3 * 24)
+    for index in range(5):
+        window.push(shown(index))
+    assert window.nbytes == 3 * 24
+    assert window.crowded
+    seen = []
+    for _ in range(5):
+        frame = window.first()
+        assert isinstance(frame, WaitingFrame)
+        seen.append((frame.index, frame.stripped))
+        window.release()
+    assert seen == [(0, False), (1, True), (2, True), (3, False), (4, False)]
+    assert window.nbytes == 0
+
+
+def test_nobody_looks_for_an_analysis_beyond_a_gap() -> None:
+    window = FrameWindow(100)
+    window.push(shown(0))
+    window.push(WaitingGap(Gap(50, 0, 0, 0), ()))
+    window.push(shown(1, analysed=True))
+    assert window.next_analysed() is None
+
+
+def test_a_live_frame_waits_for_the_next_analysis_only_until_its_time_is_up() -> None:
+    window = FrameWindow(100)
+    window.push(shown(0))
+    assert window.next_analysed(until_s=time.monotonic() + 0.05) is None

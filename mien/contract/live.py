@@ -1,0 +1,127 @@
+"""What the stages of a live stream tell each other, and what is told of it while it runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+
+MINUTE_S = 60.0
+
+MOST_CREDIT = 32
+"""More analyses of one stream are never under way."""
+
+FORGOTTEN_S = 10.0
+"""An analysis that has not come after this long is waited for by nobody."""
+
+LATE = "late"
+"""The reason of an analysis that did not come in time."""
+BUSY = "analyzers busy"
+"""The reason of an analysis that was not asked for, since it would have come too late."""
+SLOW_ENCODER = "encoder behind"
+"""The reason of a picture that was too old to be written."""
+SLOW_DECODER = "decoder behind"
+"""The reason of packets that were too old to be decoded."""
+
+
+class Credit:
+    """How many analyses a live stream may have under way: as many as come back in time.
+
+    Without it work would pile up before analyzers that are too slow, and every analysis would be
+    late. It grows slowly while analyses come in time and is halved when one is late. Safe from
+    any number of threads.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._under_way: dict[int, float] = {}
+        self._limit = 4.0
+        self._halved_s = 0.0
+
+    def take(self, index: int) -> bool:
+        """Whether the frame may be sent; it counts as under way from then on."""
+        now_s = self._clock()
+        with self._lock:
+            for old in [i for i, s in self._under_way.items() if now_s - s > FORGOTTEN_S]:
+                del self._under_way[old]
+            if len(self._under_way) >= int(self._limit):
+                return False
+            self._under_way[index] = now_s
+            return True
+
+    def back(self, index: int, *, late: bool) -> None:
+        """The analysis has come, in time or not; one that comes twice counts once."""
+        with self._lock:
+            sent_s = self._under_way.pop(index, None)
+            if sent_s is None:
+                return
+            if not late:
+                self._limit = min(MOST_CREDIT, self._limit + 0.1)
+            elif sent_s >= self._halved_s:  # those sent before the last halving say nothing new
+                self._limit = max(1.0, self._limit / 2)
+                self._halved_s = self._clock()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether any analysis is under way."""
+        with self._lock:
+            return bool(self._under_way)
+
+
+class LiveProgress:
+    """Rates, latencies and losses of a live stream; written by its stages, read by anybody."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._began_s = clock()
+        self._written: deque[tuple[float, float]] = deque()
+        self._drops: Counter[str] = Counter()
+        self._outages = 0
+
+    def written(self, latency_s: float) -> None:
+        """A picture has been handed to the encoder so long after it had arrived."""
+        now_s = self._clock()
+        with self._lock:
+            self._written.append((now_s, latency_s))
+            self._trim(now_s)
+
+    def lost(self, reason: str, frames: int = 1) -> None:
+        """Analyses or pictures were given up."""
+        with self._lock:
+            self._drops[reason] += frames
+
+    def outage(self) -> None:
+        """An outage has ended."""
+        with self._lock:
+            self._outages += 1
+
+    def as_dict(self) -> dict[str, object]:
+        """Over the last minute: pictures a second and percentiles of latency; the rest in all."""
+        now_s = self._clock()
+        with self._lock:
+            self._trim(now_s)
+            latencies = sorted(latency for _, latency in self._written)
+            uptime_s = now_s - self._began_s
+            return {
+                "fps": round(len(latencies) / max(min(uptime_s, MINUTE_S), 1e-3), 2),
+                "latency_p50_s": _share(latencies, 0.5),
+                "latency_p95_s": _share(latencies, 0.95),
+                "latency_p99_s": _share(latencies, 0.99),
+                "drops": dict(self._drops),
+                "outages": self._outages,
+                "uptime_s": round(uptime_s, 1),
+            }
+
+    def _trim(self, now_s: float) -> None:
+        while self._written and self._written[0][0] < now_s - MINUTE_S:
+            self._written.popleft()
+
+
+def _share(ordered: list[float], share: float) -> float | None:
+    """The value that so large a share of the others does not exceed; None where there is none."""
+    if not ordered:
+        return None
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 4)

@@ -1,0 +1,44 @@
+"""URLs as people may read them: without passwords, tokens and keys."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
+
+
+def without_password(url: str) -> str:
+    """The URL without password and without secrets in its query; for people to read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.split('://')[0]}://(an address that is not valid)"
+    user, at, host = parts.netloc.rpartition("@")
+    path, query, fragment = parts.path, parts.query, parts.fragment
+    if not at and "@" in url and not port_is_number(host):
+        # A password with an unquoted slash or the like: hide all of it.
+        host, path, query, fragment = url.rpartition("@")[2], "", "", ""
+    if at:
+        host = f"{user.partition(':')[0]}@{host}" if user.partition(":")[0] else host
+    query = SECRET.sub(r"\1***", query)
+    return urlunsplit((parts.scheme, host, path, query, fragment))
+
+
+def without_stream_key(url: str) -> str:
+    """As `without_password`; the last part of an RTMP path, behind an application, is hidden too.
+
+    The large platforms give their users a secret to publish to, and it stands there.
+    """
+    shown = without_password(url)
+    parts = urlsplit(shown)
+    application, slash, key = parts.path.strip("/").rpartition("/")
+    if not parts.scheme.startswith("rtmp") or not slash or not key:
+        return shown
+    return urlunsplit((parts.scheme, parts.netloc, f"/{application}/***", parts.query, ""))
+
+
+def port_is_number(host: str) -> bool:
+    """Whether what stands behind the last colon of a host can be a port."""
+    port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
+    return not port or port.isdigit()

@@ -1,0 +1,193 @@
+"""One connection to a live source, read by a thread of its own that never waits for decoding."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from mien.contract.errors import SourceError
+from producer.addresses import Address
+from producer.explanations import explain
+from producer.opening import Timeouts, open_container
+from producer.sockets import Sockets
+from producer.video import checked_stream, kind_of
+
+PORTS = {"rtsp": 554, "rtsps": 322}
+
+MOST_BYTES = 64_000_000
+"""Packets that wait to be decoded; more of them are not read from a server that waits for us."""
+
+BEHIND_S, FAR_BEHIND_S = 1.0, 3.0
+"""A packet that waited so long is left out, up to the next picture that can be decoded without
+it; after the second time that picture is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A packet, and when it came."""
+
+    packet: Packet[VideoStream]
+    utc_ns: int
+    arrived_ns: int
+    """By `time.monotonic_ns`."""
+
+
+class Connection:
+    """Opens an address, reads its packets and closes it, all in one thread of its own.
+
+    Whoever takes the packets may use `stream` until `release`, and must call that in the end.
+    """
+
+    def __init__(
+        self, address: Address, timeouts: Timeouts, container: InputContainer | None = None
+    ) -> None:
+        """container: one that is open already, which is the connection's from now on."""
+        self._address, self._timeouts, self._container = address, timeouts, container
+        self._patient = address.kind == "web"
+        self._changed = threading.Condition()
+        self._packets: deque[Arrived] = deque()
+        self._bytes = 0
+        self._cut = False
+        self._blind = False
+        self._released = threading.Event()
+        self.stream: VideoStream | None = None
+        """The video, once it is open."""
+        self.format = ""
+        """FFmpeg's name of the container, once it is open."""
+        self.refusal: SourceError | None = None
+        """Why it could not be opened, if it could not."""
+        self.cause = "it sends nothing any more"
+        """Why it ended, in words without a name, once it has."""
+        self.complete = False
+        """Whether it ended, on looking again, as a file that is there as a whole."""
+        self.ended = False
+        """Whether no packet will come any more."""
+        self.skipped = 0
+        """Packets that were left out since decoding fell behind."""
+        host, port = host_and_port(address)
+        self._sockets = Sockets(host, port)
+        threading.Thread(target=self._run, name="camera", daemon=True).start()
+
+    def wait(self, limit_s: float) -> None:
+        """Return when a packet is there, when something has become of it, or when time is up."""
+        with self._changed:
+            opened = self.stream is not None
+            self._changed.wait_for(
+                lambda: self._packets or self.ended or (self.stream is not None) is not opened,
+                limit_s,
+            )
+
+    def take(self) -> Arrived | None:
+        """The oldest packet that is worth decoding, if there is one now."""
+        with self._changed:
+            if self._packets and not self._patient:
+                self._catch_up(self._packets[0])
+            if not self._packets:
+                return None
+            oldest = self._packets.popleft()
+            self._bytes -= oldest.packet.size
+            self._changed.notify_all()
+            return oldest
+
+    def forget(self) -> None:
+        """Leave out, uncounted, what came until now and is not needed for what comes next."""
+        with self._changed:
+            if self._patient:
+                return  # its server waits, and nothing of it is old
+            keys = [n for n, one in enumerate(self._packets) if one.packet.is_keyframe]
+            self._blind = not keys
+            for _ in range(keys[-1] if keys else len(self._packets)):
+                self._bytes -= self._packets.popleft().packet.size
+
+    def cut(self) -> None:
+        """End it from outside, in whatever it is."""
+        with self._changed:
+            self._cut = True
+            self._changed.notify_all()
+        self._sockets.shut()
+
+    def release(self) -> None:
+        """Let its thread close it. Returns at once."""
+        self.cut()
+        self._released.set()
+
+    def _run(self) -> None:
+        try:
+            if self._container is None:
+                self._container = open_container(self._address, self._timeouts)
+            self._sockets.claim()
+            if not self._cut:
+                self._read(self._container, checked_stream(self._address, self._container))
+        except SourceError as error:
+            self.refusal = error
+        finally:
+            with self._changed:
+                self.ended = True
+                self._changed.notify_all()
+            self._released.wait()
+            self._sockets.forget()
+            if self._container is not None:
+                self._container.close()
+
+    def _read(self, container: InputContainer, stream: VideoStream) -> None:
+        with self._changed:
+            self.complete = kind_of(self._address, container) != "live"
+            self.format, self.stream = container.format.name, stream
+            self._changed.notify_all()
+        if self.complete:
+            return
+        try:
+            for packet in container.demux(stream):
+                if self._cut:
+                    return
+                if packet.size:
+                    self._put(Arrived(packet, time.time_ns(), time.monotonic_ns()))
+            self.cause = "the stream ended"
+        except (av.error.FFmpegError, OSError, IndexError) as error:
+            self.cause = explain(error)
+
+    def _put(self, arrived: Arrived) -> None:
+        with self._changed:
+            if self._patient:
+                self._changed.wait_for(lambda: self._cut or self._bytes < MOST_BYTES)
+            if self._blind and not arrived.packet.is_keyframe:
+                self.skipped += 1
+                return
+            self._blind = False
+            self._packets.append(arrived)
+            self._bytes += arrived.packet.size
+            self._changed.notify_all()
+
+    def _catch_up(self, oldest: Arrived) -> None:
+        """Leave out what is too old, as far as the next picture that needs none before it."""
+        if not is_old(oldest, BEHIND_S):
+            return
+        keys = [n for n, one in enumerate(self._packets) if n and one.packet.is_keyframe]
+        self._blind = not keys and is_old(oldest, FAR_BEHIND_S)
+        for _ in range(len(self._packets) if self._blind else max(keys, default=0)):
+            self._bytes -= self._packets.popleft().packet.size
+            self.skipped += 1
+
+
+def is_old(arrived: Arrived, limit_s: float) -> bool:
+    """Whether a packet has waited for so long."""
+    return time.monotonic_ns() - arrived.arrived_ns > limit_s * 1e9
+
+
+def host_and_port(address: Address) -> tuple[str | None, int | None]:
+    """Where a camera's one connection goes; None for what has several or none."""
+    if address.kind != "camera" or address.format is not None:
+        return None, None
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(address.url)
+        return parts.hostname, parts.port or PORTS.get(parts.scheme.lower())
+    return None, None

@@ -1,0 +1,76 @@
+"""Decodes the packets of one connection as they come; what is damaged is counted, never raised."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+import av
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from mien.contract.frames import Capture
+from producer.connection import Arrived
+from producer.decoding import MOST_THREADS
+from producer.deinterlace import FieldFilter
+from producer.probe import AV_TIME_BASE, MAX_PIXELS
+
+MOST_WAITING = 64
+"""Packets that may be in the decoder at once; the times of older ones are forgotten."""
+
+Decoded = tuple[av.VideoFrame, Capture]
+
+
+class LiveDecoder:
+    """Pictures out of packets, each with the time at which its packet came.
+
+    Threads share one picture at a time: with several pictures in work each would come later.
+    """
+
+    def __init__(self, stream: VideoStream, epoch: int) -> None:
+        self._context = stream.codec_context
+        self._context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
+        self._context.thread_type = "SLICE"
+        self._context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._time_base: Fraction = stream.time_base or AV_TIME_BASE
+        self._epoch = epoch
+        self._fields = FieldFilter()
+        self._captures: dict[int, Capture] = {}
+        self._last: Capture | None = None
+        self.corrupt = 0
+        """Packets that could not be decoded."""
+
+    def decode(self, arrived: Arrived) -> list[Decoded]:
+        """What is ready with this packet."""
+        packet = arrived.packet
+        self._last = Capture(arrived.utc_ns, arrived.arrived_ns, self._epoch)
+        if packet.pts is not None:
+            self._captures[packet.pts] = self._last
+        while len(self._captures) > MOST_WAITING:
+            del self._captures[next(iter(self._captures))]
+        return self._decode(packet)
+
+    def flush(self) -> list[Decoded]:
+        """What the decoder still holds."""
+        return self._decode(None)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[Decoded]:
+        try:
+            frames = self._context.decode(packet)
+        except av.error.EOFError:
+            frames = []
+        except (av.error.FFmpegError, ValueError):
+            self.corrupt += packet is not None
+            frames = []
+        ready: list[av.VideoFrame] = []
+        for frame in frames:
+            frame.time_base = self._time_base
+            ready += self._fields.push(frame)
+        if packet is None:
+            ready += self._fields.flush()
+        return [(frame, capture) for frame in ready if (capture := self._capture(frame))]
+
+    def _capture(self, frame: av.VideoFrame) -> Capture | None:
+        if frame.pts is None:
+            return self._last
+        return self._captures.pop(frame.pts, self._last)

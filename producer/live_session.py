@@ -1,0 +1,157 @@
+"""The life of one connection: it is opened, gives pictures, and is over at some time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import av
+
+from mien.contract.errors import SourceError
+from mien.contract.frames import Capture, SourceInfo
+from mien.contract.pictures import Picture
+from producer.addresses import Address
+from producer.connection import Connection
+from producer.live_decoder import Decoded, LiveDecoder
+from producer.opening import RefusedError, Timeouts
+from producer.picture_maker import PictureMaker
+from producer.probe import AV_TIME_BASE, source_fps, wrap_ticks
+from producer.timestamps import Timeline
+
+SILENT = "it sends nothing any more"
+UNANSWERED = "it did not answer in time, or with no video"
+BARREN = "it sends packets that give no picture"
+
+BARREN_READS = 3
+"""So many times the limit of a read may pass without a picture while packets come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePicture:
+    """A decoded picture and its times."""
+
+    frame: av.VideoFrame
+    stamp_ns: int
+    """From the first picture of the connection."""
+    capture: Capture
+
+
+class LiveSession:
+    """Decodes a connection's packets in the caller's thread, and sees when it is over."""
+
+    def __init__(self, connection: Connection, epoch: int, timeouts: Timeouts) -> None:
+        self._connection = connection
+        self._timeouts = timeouts
+        self.epoch = epoch
+        self.maker: PictureMaker | None = None
+        """Makes its pictures; set by whoever knows their size."""
+        self._decoder: LiveDecoder | None = None
+        self._timeline: Timeline | None = None
+        self.began_s = self._packet_s = self._picture_s = time.monotonic()
+        self.count = 0
+        """Pictures so far."""
+        self.cause = ""
+        """Why it is over, as the end of a sentence; empty while it is not."""
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
+    def refused(self) -> bool:
+        """Whether somebody has to mend something before it can be opened."""
+        return isinstance(self._connection.refusal, RefusedError)
+
+    @property
+    def refusal(self) -> SourceError | None:
+        """Why it could not be opened, if it could not."""
+        return self._connection.refusal
+
+    @property
+    def corrupt(self) -> int:
+        """Packets so far that could not be decoded."""
+        return 0 if self._decoder is None else self._decoder.corrupt
+
+    @property
+    def interval_ns(self) -> int:
+        """How long the last picture is shown, as far as is known."""
+        return 0 if self._timeline is None else self._timeline.interval_ns
+
+    def pictures(self, wait_s: float) -> list[LivePicture]:
+        """What has come by now; waits so long for it. Sets `cause` where no more will come."""
+        connection = self._connection
+        arrived = connection.take()
+        if arrived is None:
+            connection.wait(wait_s)
+            arrived = connection.take()
+        if arrived is not None:
+            self._packet_s = time.monotonic()
+            return self._timed(self._decoding().decode(arrived))
+        if connection.ended:
+            refusal = connection.refusal
+            self.cause = connection.cause if refusal is None else str(refusal).rpartition(": ")[2]
+            return [] if self._decoder is None else self._timed(self._decoder.flush())
+        self._look_at_clock()
+        return []
+
+    def release(self) -> None:
+        """Give everything back. Returns at once, whatever the connection does."""
+        self._connection.release()
+
+    def _decoding(self) -> LiveDecoder:
+        stream = self._connection.stream
+        assert stream is not None  # noqa: S101 - a packet came of it
+        if self._decoder is None:
+            self._decoder = LiveDecoder(stream, self.epoch)
+            rate = source_fps(stream)
+            self._timeline = Timeline(
+                stream.time_base or AV_TIME_BASE,
+                None if rate is None else 1 / rate,
+                wrap_ticks(self._connection.format),
+            )
+        return self._decoder
+
+    def _timed(self, decoded: list[Decoded]) -> list[LivePicture]:
+        timeline = self._timeline
+        if not decoded or timeline is None:
+            return []
+        self.count += len(decoded)
+        self._picture_s = time.monotonic()
+        return [
+            LivePicture(frame, timeline.place(frame.pts, frame.dts, frame.duration), capture)
+            for frame, capture in decoded
+        ]
+
+    def _look_at_clock(self) -> None:
+        now_s, (open_s, read_s) = time.monotonic(), self._timeouts
+        if self._connection.stream is None:
+            # A second more, since FFmpeg has the same limit and knows better what is wrong.
+            self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
+        elif now_s - self._packet_s > read_s:
+            self.cause = SILENT
+        elif now_s - self._picture_s > BARREN_READS * read_s:
+            self.cause = BARREN
+
+
+def describe(
+    address: Address, session: LiveSession, first: LivePicture, picture: Picture
+) -> SourceInfo:
+    """What is known of the source by its first picture."""
+    stream, maker = session.connection.stream, session.maker
+    assert stream is not None  # noqa: S101 - the picture came of it
+    assert maker is not None  # noqa: S101
+    return SourceInfo(
+        name=address.name,
+        kind="live",
+        width=picture.width,
+        height=picture.height,
+        colour=picture.colour,
+        source_fps=source_fps(stream),
+        time_base=stream.time_base or AV_TIME_BASE,
+        duration_ns=None,
+        frame_count=None,
+        first_pts_ns=0,
+        codec=stream.codec_context.name,
+        pixel_format=first.frame.format.name,
+        rotation=0 if maker.turn is None else maker.turn.rotation,
+    )

@@ -1,0 +1,54 @@
+"""Places the pictures of a live source in time: by its own stamps, held to the wall clock."""
+
+from __future__ import annotations
+
+TICK_NS = 11_112
+"""A tick of 1/90000 s, rounded up: two pictures are never nearer to each other."""
+
+CAMERA_AHEAD_NS = 1_000_000_000
+"""How far a camera's stamps may run ahead of the clock; further, and its clock is wrong, or what
+comes had been held up on the way."""
+
+SERVER_AHEAD_NS = 120_000_000_000
+"""The same for a server that sends segments at once; its pictures wait for their time."""
+
+
+class LiveTimes:
+    """Times from the first picture, strictly increasing over all connections.
+
+    The first picture of a connection, and the first after a gap, is placed where the wall clock
+    is; those after it keep the distances that the source gives them. All times are in
+    nanoseconds; those of the wall clock count from the arrival of the first picture of all.
+    """
+
+    def __init__(self, *, paced: bool) -> None:
+        """paced: pictures come in bursts, and are shown at their own rate all the same."""
+        self._paced = paced
+        self._most_ahead_ns = SERVER_AHEAD_NS if paced else CAMERA_AHEAD_NS
+        self._offset_ns: int | None = None
+        self._last_ns = -TICK_NS
+
+    @property
+    def last_ns(self) -> int:
+        """The time that was given last."""
+        return self._last_ns
+
+    def anchor(self) -> None:
+        """The next picture is placed by the wall clock."""
+        self._offset_ns = None
+
+    def place(self, stamp_ns: int, arrived_ns: int) -> int:
+        """The time of a picture with such a stamp, counted from its connection's beginning."""
+        if self._offset_ns is None:
+            self._offset_ns = arrived_ns - stamp_ns
+        ahead_ns = stamp_ns + self._offset_ns - arrived_ns
+        if ahead_ns > self._most_ahead_ns:
+            self._offset_ns -= ahead_ns - self._most_ahead_ns
+        elif self._paced and ahead_ns < 0:
+            self._offset_ns -= ahead_ns  # it came too late to be shown in time
+        return self.mark(stamp_ns + self._offset_ns)
+
+    def mark(self, time_ns: int) -> int:
+        """A time that is this one, or as soon as possible after the last one."""
+        self._last_ns = max(time_ns, self._last_ns + TICK_NS)
+        return self._last_ns

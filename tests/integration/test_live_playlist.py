@@ -1,0 +1,119 @@
+"""A camera's HLS playlist: it rolls, is read while it runs, ends, and goes on after a failure."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.live import INFO, feed, is_gapless, names, settings_for, shown
+from workers.encoder import open_sink
+from workers.hls_playlist import RollingPlaylist, Segment, read_playlist, write_playlist
+from workers.sink import Sink
+
+SEGMENT = 50
+"""Pictures in a segment."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "live.m3u8"
+
+
+def begin(path: Path) -> Sink:
+    return open_sink(settings_for(path, overwrite=True), INFO, None)
+
+
+def segments(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
+
+
+def on_disk(path: Path) -> list[str]:
+    return [name for name in names(path.parent) if name.endswith(".ts") and name[0] != "."]
+
+
+def value(path: Path, tag: str) -> int:
+    lines = path.read_text().splitlines()
+    return next(int(line.partition(":")[2]) for line in lines if line.startswith(f"#EXT-X-{tag}:"))
+
+
+def test_the_playlist_rolls_and_can_be_read_at_any_time(path: Path) -> None:
+    sink = begin(path)
+    for number in feed(sink, range(20 * SEGMENT)):
+        whole = number // SEGMENT
+        assert path.exists() == (whole > 0)
+        if number % SEGMENT or not whole:
+            continue
+        wanted = [f"live-{n:05d}.ts" for n in range(max(0, whole - 6), whole)]
+        assert segments(path) == wanted
+        assert value(path, "MEDIA-SEQUENCE") == max(0, whole - 6)
+        assert set(wanted) <= set(on_disk(path))
+        assert len(on_disk(path)) <= 6 + 3
+        if whole == 10:  # a player begins three segments before the end
+            first = (whole - 3) * SEGMENT
+            assert shown(path, most=2 * SEGMENT) == list(range(first, first + 2 * SEGMENT))
+    assert "#EXT-X-ENDLIST" not in path.read_text()
+    (summary,) = sink.finish()
+    assert path.read_text().endswith("#EXT-X-ENDLIST\n")
+    assert shown(path) == list(range(14 * SEGMENT, 20 * SEGMENT))
+    assert names(path.parent) == [*segments(path), "live.m3u8"]
+    assert summary.frames == 20 * SEGMENT
+
+
+def test_the_last_segment_may_be_short(path: Path) -> None:
+    sink = begin(path)
+    for _ in feed(sink, range(SEGMENT + 7)):
+        pass
+    sink.finish()
+    assert shown(path) == list(range(SEGMENT + 7))
+    assert value(path, "TARGETDURATION") == 2
+
+
+def test_a_playlist_that_was_given_up_goes_on_behind_a_break(path: Path) -> None:
+    for attempt in range(4):
+        sink = begin(path)
+        for _ in feed(sink, range(1000 * attempt, 1000 * attempt + 2 * SEGMENT + 10)):
+            pass
+        sink.abort()
+        assert "#EXT-X-ENDLIST" not in path.read_text()
+    # two whole segments of each attempt; what was in progress is gone
+    assert segments(path) == [f"live-{n:05d}.ts" for n in range(2, 8)]
+    assert value(path, "MEDIA-SEQUENCE") == 2
+    assert path.read_text().count("#EXT-X-DISCONTINUITY\n") == 3
+    assert value(path, "DISCONTINUITY-SEQUENCE") == 0
+    begin(path).finish()
+    numbers = shown(path)
+    assert all(is_gapless(numbers[n : n + SEGMENT]) for n in range(0, 6 * SEGMENT, SEGMENT))
+    assert [numbers[n] for n in range(0, 6 * SEGMENT, 2 * SEGMENT)] == [1000, 2000, 3000]
+    assert names(path.parent) == [*segments(path), "live.m3u8"]
+
+
+def test_what_lies_beside_a_lost_playlist_is_not_overwritten(path: Path) -> None:
+    mine = path.with_name("live-00041.ts")
+    mine.write_text("mine")
+    sink = begin(path)
+    for _ in feed(sink, range(SEGMENT)):
+        pass
+    sink.finish()
+    assert segments(path) == ["live-00042.ts"]
+    assert mine.read_text() == "mine"
+
+
+def test_a_playlist_reads_back_as_it_was_written(path: Path) -> None:
+    playlist = RollingPlaylist(2)
+    for number in range(9):
+        path.with_name(f"{number}.ts").touch()
+        length_s = round(2.4 + number / 10, 6)
+        playlist.add(f"{number}.ts", length_s, number * 2.0, is_break=number in (1, 5))
+    write_playlist(path, playlist)
+    assert read_playlist(path, 2) == playlist
+    assert (playlist.sequence, playlist.breaks, playlist.target_s) == (3, 1, 3)
+    assert playlist.segments[2] == Segment("5.ts", 2.9, "1970-01-01T00:00:10.000Z", True)
+    path.with_name("5.ts").unlink()
+    left = read_playlist(path, 2)
+    assert [segment.name for segment in left.segments] == ["6.ts", "7.ts", "8.ts"]
+    assert (left.sequence, left.breaks) == (6, 2)
+
+
+@pytest.mark.parametrize("text", ["", "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:x\n", "a.ts\n", "\0\xff"])
+def test_another_programs_playlist_is_begun_anew(path: Path, text: str) -> None:
+    path.write_text(text)
+    assert read_playlist(path, 2) == RollingPlaylist(2)

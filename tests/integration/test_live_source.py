@@ -1,0 +1,308 @@
+"""Cameras that go away, fall silent, refuse or lose half of it, and what is read of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from mien.contract.errors import SourceError
+from mien.contract.frames import Frame, Gap
+from producer.live import LiveOptions, LiveSource
+from producer.opening import RefusedError
+from producer.source import open_source
+from tests.builders import read_number
+from tests.cameras import Camera, Porter, Proxy, camera_clip
+from tests.servers import free_port
+
+QUICK = (2.0, 2.0)
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Iterator[Camera]:
+    """One that serves a clip of 320x180 at 25 frames a second."""
+    camera_clip(tmp_path / "clip.mp4")
+    with Camera(tmp_path) as camera:
+        yield camera
+
+
+class Watcher:
+    """Reads a live source in a thread of its own."""
+
+    def __init__(self, url: str, options: LiveOptions | None = None) -> None:
+        source = open_source(url, timeout_s=QUICK, live=options or LiveOptions())
+        assert isinstance(source, LiveSource)
+        self.source = source
+        self.items: list[Frame | Gap] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.source.close()
+
+    @property
+    def frames(self) -> list[Frame]:
+        return [item for item in self.items if isinstance(item, Frame)]
+
+    @property
+    def outages(self) -> list[Gap]:
+        return [item for item in self.items if isinstance(item, Gap) and item.over]
+
+    def wait_for(self, what: Callable[[], bool], limit_s: float = 10) -> None:
+        deadline = time.monotonic() + limit_s
+        while not what():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.02)
+
+    def more(self, count: int = 25) -> None:
+        """Wait for so many more frames."""
+        before = len(self.frames)
+        self.wait_for(lambda: len(self.frames) >= before + count)
+
+    def stop(self) -> None:
+        self.source.stop()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+        times = [item.pts_ns for item in self.items]
+        assert all(one < other for one, other in pairwise(times)), "time went back"
+        assert [frame.index for frame in self.frames] == list(range(len(self.frames)))
+
+    def _read(self) -> None:
+        for item in self.source.frames():
+            self.items.append(item)
+
+
+def epochs(watcher: Watcher) -> set[int]:
+    return {frame.capture.epoch for frame in watcher.frames if frame.capture}
+
+
+def test_a_camera_gives_every_picture_in_order_with_its_time_of_arrival(camera: Camera) -> None:
+    began_ns = time.time_ns()
+    with Watcher(camera.url()) as watcher:
+        assert watcher.source.info.kind == "live"
+        assert "hunter2" not in watcher.source.info.name
+        watcher.more(75)
+    numbers = [read_number(frame.picture) for frame in watcher.frames]
+    assert numbers == [index % 50 for index in range(len(numbers))]
+    steps = [b.pts_ns - a.pts_ns for a, b in pairwise(watcher.frames)]
+    assert sorted(steps)[len(steps) // 2] == 40_000_000
+    assert watcher.source.reason == "stopped"
+    assert not watcher.outages
+    captures = [frame.capture for frame in watcher.frames]
+    assert all(c and began_ns < c.utc_ns < time.time_ns() for c in captures)
+
+
+def test_a_camera_that_is_killed_is_back_within_ten_seconds_of_its_return(camera: Camera) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more()
+        camera.kill()
+        watcher.wait_for(lambda: watcher.source.trouble != "")
+        time.sleep(1.5)
+        camera.start()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1, limit_s=10)
+        watcher.more()
+    assert epochs(watcher) == {0, 1}
+    (outage,) = watcher.outages
+    first = next(f for f in watcher.frames if f.capture and f.capture.epoch == 1)
+    assert outage.pts_ns - outage.since_ns > 1e9
+    assert 0 < first.pts_ns - outage.pts_ns < 1_000_000
+    assert outage.epoch == 0
+    marks = [item for item in watcher.items if isinstance(item, Gap) and not item.over]
+    assert len(marks) >= 5, "the output is told again and again that there is nothing"
+    assert watcher.source.trouble == ""
+
+
+def test_a_stream_that_ends_is_opened_again(camera: Camera) -> None:
+    with Watcher(camera.url(times=1)) as watcher:
+        watcher.wait_for(lambda: watcher.source.reconnects == 1)
+        watcher.more(5)
+    assert epochs(watcher) == {0, 1}
+    assert len(watcher.outages) == 1
+
+
+def test_a_stream_that_ends_is_the_end_for_those_who_want_it_so(camera: Camera) -> None:
+    with Watcher(camera.url(times=1), LiveOptions(give_up_after_s=0)) as watcher:
+        watcher.wait_for(lambda: watcher.source.reason != "")
+    assert watcher.source.reason == "connection lost"
+    assert len(watcher.frames) == 50
+    assert len(watcher.items) == 50
+
+
+def test_a_camera_that_stays_away_is_given_up_in_time(camera: Camera) -> None:
+    with Watcher(camera.url(), LiveOptions(give_up_after_s=1.5)) as watcher:
+        watcher.more(5)
+        camera.kill()
+        watcher.wait_for(lambda: watcher.source.reason != "")
+    assert watcher.source.reason == "connection lost"
+    (outage,) = watcher.outages
+    assert outage.pts_ns - outage.since_ns > 1e9
+
+
+def test_a_connection_that_freezes_is_cut_and_made_again(camera: Camera) -> None:
+    with Proxy(camera.port) as proxy, Watcher(camera.url(port=proxy.port)) as watcher:
+        watcher.more()
+        proxy.freeze()
+        watcher.wait_for(lambda: watcher.source.trouble != "")
+        assert watcher.source.trouble == "it sends nothing any more"
+        proxy.thaw()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1)
+        watcher.more()
+    assert epochs(watcher) == {0, 1}
+    assert len(watcher.outages) == 1
+
+
+def test_a_short_freeze_is_an_outage_of_the_same_connection(camera: Camera) -> None:
+    with Proxy(camera.port) as proxy, Watcher(camera.url(port=proxy.port)) as watcher:
+        watcher.more()
+        proxy.freeze()
+        time.sleep(1.5)
+        proxy.thaw()
+        watcher.more(50)
+    assert epochs(watcher) == {0}
+    (outage,) = watcher.outages
+    assert 1e9 < outage.pts_ns - outage.since_ns < 3e9
+    # what had been held up came as well, and nobody may take it for the time after it
+    latest = watcher.frames[-1]
+    assert latest.capture is not None
+    first = watcher.frames[0].capture
+    assert first is not None
+    clock_ns = latest.capture.arrived_ns - first.arrived_ns
+    assert latest.pts_ns - clock_ns < 1.2e9
+
+
+def test_a_connection_that_loses_a_fifth_of_its_packets_goes_on(camera: Camera) -> None:
+    with Proxy(camera.port, loss=0.2) as proxy, Watcher(camera.url(port=proxy.port)) as watcher:
+        watcher.more(75)
+    assert watcher.frames[-1].pts_ns > 2e9
+
+
+def test_a_wrong_password_is_told_at_once(camera: Camera) -> None:
+    for status, words in (("401 Unauthorized", "(401)"), ("404 Not Found", "(404)")):
+        with Porter(status) as porter, pytest.raises(RefusedError) as caught:
+            open_source(camera.url(port=porter.port), live=LiveOptions(wait=True))
+        assert words in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_that_is_changed_meanwhile_is_told_and_tried_slowly(camera: Camera) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more(5)
+        camera.kill()
+        with Porter("401 Unauthorized", camera.port) as porter:
+            watcher.wait_for(lambda: "(401)" in watcher.source.trouble)
+            asked = porter.requests
+            time.sleep(2)
+            assert porter.requests == asked
+    assert watcher.source.reason == "stopped"
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_camera_that_is_not_there_is_told_at_the_beginning(silent: bool) -> None:
+    began_s = time.monotonic()
+    with Porter(None) as porter:
+        port = porter.port if silent else free_port()
+        with pytest.raises(SourceError, match="cannot read rtsp://me@127"):
+            open_source(f"rtsp://me:x@127.0.0.1:{port}/", timeout_s=(1.0, 1.0))
+    assert time.monotonic() - began_s < 10
+
+
+def test_time_begins_when_the_first_frame_is_asked_for(camera: Camera) -> None:
+    source = open_source(camera.url(), timeout_s=QUICK)
+    time.sleep(2.5)  # as long as it takes to load the networks
+    items = source.frames()
+    found = [next(items) for _ in range(30)]
+    source.close()
+    assert all(isinstance(item, Frame) for item in found)
+    assert found[0].pts_ns == 0
+    steps = [other.pts_ns - one.pts_ns for one, other in pairwise(found)]
+    assert sorted(steps)[15] == 40_000_000
+    assert max(steps) < 1e9
+    assert min(steps[1:]) > 1e6
+    assert isinstance(source, LiveSource)
+    assert source.skipped == 0
+
+
+def test_a_reader_that_falls_behind_goes_on_with_what_is_new(camera: Camera) -> None:
+    source = open_source(camera.url(), timeout_s=QUICK)
+    assert isinstance(source, LiveSource)
+    items = source.frames()
+    next(items)
+    time.sleep(4)
+    found: list[Frame] = []
+    while len(found) < 100:
+        item = next(items)
+        if isinstance(item, Frame):
+            found.append(item)
+    source.close()
+    assert source.skipped > 25
+    assert source.corrupt == 0, "nothing is decoded that needs what was left out"
+    assert found[-1].capture is not None
+    assert time.monotonic_ns() - found[-1].capture.arrived_ns < 1e9
+
+
+def test_a_camera_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    camera_clip(tmp_path / "clip.mp4")
+    camera = Camera(tmp_path)
+    starter = threading.Timer(1.0, camera.start)
+    starter.start()
+    try:
+        source = open_source(camera.url(), timeout_s=QUICK, live=LiveOptions(wait=True))
+        assert next(iter(source.frames())).pts_ns == 0
+        source.close()
+    finally:
+        starter.join()
+        camera.kill()
+
+
+def test_waiting_for_a_camera_ends_when_asked() -> None:
+    began_s = time.monotonic()
+    with pytest.raises(SourceError, match="refused"):
+        open_source(
+            f"rtsp://127.0.0.1:{free_port()}/",
+            timeout_s=QUICK,
+            live=LiveOptions(wait=True),
+            stopped=lambda: time.monotonic() - began_s > 0.5,
+        )
+    assert time.monotonic() - began_s < 8
+
+
+def test_stopping_ends_a_read_that_stalls_at_once(camera: Camera) -> None:
+    with (
+        Proxy(camera.port) as proxy,
+        Watcher(camera.url(port=proxy.port)) as watcher,
+    ):
+        watcher.more(5)
+        proxy.freeze()
+        time.sleep(0.5)
+        before = {t for t in threading.enumerate() if t.name == "camera"}
+        watcher.stop()
+        watcher.source.close()
+        for thread in before:
+            thread.join(1.5)
+            assert not thread.is_alive(), "it still reads"
+        proxy.thaw()
+
+
+def test_pictures_of_another_size_are_fitted_into_the_first(camera: Camera) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more(5)
+        camera.kill()
+        camera_clip(camera.folder / "clip.mp4", size=(240, 240))
+        camera.start()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1)
+        watcher.more(5)
+    sizes = {(frame.picture.width, frame.picture.height) for frame in watcher.frames}
+    assert sizes == {(320, 180)}
+    luma = watcher.frames[-1].picture.planes()[0]
+    assert int(luma[:, :60].max()) < 40, "black beside a picture that is less wide"
+    assert int(luma[:, 80:240].max()) > 200
+    assert watcher.source.changes == 1

@@ -1,0 +1,285 @@
+"""A live stream from its camera to its files, over the memory transport."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain, pairwise
+from pathlib import Path
+from statistics import median
+
+import av
+import numpy as np
+import pytest
+
+from mien.contract.errors import OutputError, UsageError
+from mien.contract.ledger import FRAME_STATES
+from mien.contract.outputs import OutputSettings
+from mien.contract.pictures import Picture
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.contract.stage import StageClock
+from mien.stages import StageGroup
+from mien.stream import Outcome, Stream
+from mien.transport.memory import MemoryTransport
+from producer.source import open_source
+from tests.cameras import Camera, camera_clip
+from tests.pipelines import FixedTime, OneFace
+from workers.analyzer import Analyzer
+from workers.sink import Sink
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Iterator[Camera]:
+    """One that serves a bright clip of 320x180 at 25 frames a second."""
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    camera_clip(folder / "clip.mp4")
+    with Camera(folder) as camera:
+        yield camera
+
+
+class SlowSink:
+    """A sink that takes its time, as an encoder does on a busy machine."""
+
+    def __init__(self, sink: Sink, seconds_s: float) -> None:
+        self._sink, self._seconds_s = sink, seconds_s
+        self.finish, self.abort, self.health = sink.finish, sink.abort, sink.health
+
+    def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
+        time.sleep(self._seconds_s)
+        self._sink.write(picture, pts_ns, duration_ns)
+
+
+class Run:
+    """What `mien run` does with a camera, with another pipeline."""
+
+    def __init__(
+        self, request: RunRequest, pipeline: OneFace | None = None, *, write_s: float = 0.0
+    ) -> None:
+        self._eyes = pipeline or OneFace()
+        self._transport, clock = MemoryTransport(), StageClock()
+        self._source = open_source(request.source, timeout_s=(2.0, 2.0))
+        self.stream = Stream(
+            request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock
+        )
+        if write_s:
+            assert self.stream._sink is not None
+            self.stream._sink = SlowSink(self.stream._sink, write_s)
+        self._group = StageGroup(self._stop)
+        self._group.start("producer", self.stream.produce)
+        self._muxer = self._group.start("muxer", self.stream.mux)
+        analyzer = Analyzer(self._transport.work(), lambda _: self._eyes, batch=8, clock=clock)
+        self._group.start("analyzer", analyzer.run)
+
+    def _stop(self) -> None:
+        self.stream.stop()
+        self._transport.close()
+
+    def wait_for(self, frames: int, limit_s: float = 60) -> None:
+        deadline = time.monotonic() + limit_s
+        while self.stream.progress.frames < frames and self._muxer.is_alive():
+            assert time.monotonic() < deadline, self.stream.live_status()
+            time.sleep(0.02)
+
+    def end(self) -> Outcome:
+        """As Ctrl-C does."""
+        try:
+            self.stream.end_early()
+            self._muxer.join()
+            self._transport.close()
+            self._group.join()
+            return self.stream.finish({})
+        finally:
+            self.stream.abort()
+            self._source.close()
+
+
+def request_for(camera: Camera, folder: Path, **changes: object) -> RunRequest:
+    settings: dict[str, object] = {
+        "analysis": AnalysisRequest(),
+        "outputs": (OutputSettings(folder / "out.mp4", None),),
+        "results": folder / "results.jsonl",
+        "report": folder / "report.json",
+    }
+    return RunRequest(camera.url(), **(settings | changes))  # type: ignore[arg-type]
+
+
+def lines_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+def check_books(folder: Path, outcome: Outcome) -> dict[str, int]:
+    """Every frame has one state; the reasons of losses."""
+    frames = json.loads((folder / "report.json").read_text())["frames"]
+    total = outcome.end.frame_count + outcome.end.corrupt
+    assert sum(frames[state] for state in FRAME_STATES) == total
+    reasons: dict[str, int] = frames["reasons"]
+    return reasons
+
+
+def test_an_outage_is_in_the_picture_the_results_and_the_report(
+    camera: Camera, tmp_path: Path
+) -> None:
+    run = Run(request_for(camera, tmp_path))
+    run.wait_for(25)
+    camera.kill()
+    time.sleep(2)
+    camera.start()
+    run.wait_for(75)
+    outcome = run.end()
+    assert outcome.end.reason == "stopped"
+    assert check_books(tmp_path, outcome) == {}
+
+    lines = lines_of(tmp_path)
+    times = [line["time_s"] for line in lines]
+    assert times == sorted(times)  # type: ignore[type-var]
+    (outage,) = [line for line in lines if line.get("event") == "outage"]
+    begin, length = outage["time_s"], outage["length_s"]
+    assert isinstance(begin, float)
+    assert isinstance(length, float)
+    assert length > 2
+    assert outage["utc"].endswith("Z")  # type: ignore[attr-defined]
+    frames = [line for line in lines if "frame" in line]
+    assert {line["epoch"] for line in frames} == {0, 1}
+    assert all(str(line["utc"])[10] == "T" for line in frames)
+    assert not [line for line in frames if begin < line["time_s"] < begin + length]  # type: ignore[operator]
+
+    with av.open(tmp_path / "out.mp4") as container:
+        shown = [(f.time, f.to_ndarray(format="gray")) for f in container.decode(video=0)]
+    assert all(one[0] < other[0] for one, other in pairwise(shown))
+    stale = [pixels for at, pixels in shown if begin + 0.3 < at < begin + length - 0.3]
+    assert len(stale) >= 5
+    before = [pixels for at, pixels in shown if at <= begin][-1]
+    corner = np.s_[:20, :30]  # bright in every picture of the clip
+    assert all(pixels[corner].mean() < 0.6 * before[corner].mean() for pixels in stale)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["live"]["reconnects"] == report["live"]["outages"] == 1
+
+
+def test_a_run_that_ends_in_an_outage_tells_of_it(camera: Camera, tmp_path: Path) -> None:
+    run = Run(request_for(camera, tmp_path))
+    run.wait_for(25)
+    camera.kill()
+    time.sleep(1.5)
+    check_books(tmp_path, run.end())
+    assert lines_of(tmp_path)[-1]["event"] == "outage"
+
+
+def test_results_are_in_their_file_while_the_stream_runs(camera: Camera, tmp_path: Path) -> None:
+    run = Run(request_for(camera, tmp_path, outputs=()))
+    run.wait_for(40)
+    assert len(lines_of(tmp_path)) >= 10
+    run.end()
+    before = lines_of(tmp_path)
+    again = Run(request_for(camera, tmp_path, outputs=(), report=None))
+    again.wait_for(25)
+    again.end()
+    assert lines_of(tmp_path)[: len(before)] == before
+    assert len(lines_of(tmp_path)) > len(before)
+
+
+def test_parquet_is_refused_before_anything_is_written(camera: Camera, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Parquet"):
+        Run(request_for(camera, tmp_path, results=tmp_path / "results.parquet"))
+    assert [path.name for path in tmp_path.iterdir()] == ["camera"]
+
+
+@pytest.mark.slow
+def test_with_a_slow_analyzer_no_picture_waits_longer_and_longer(
+    camera: Camera, tmp_path: Path
+) -> None:
+    run = Run(request_for(camera, tmp_path, max_latency_s=0.4), FixedTime(0.15))
+    latencies: list[list[float]] = []
+    live = run.stream.progress.live
+    assert live is not None
+    for seconds in range(20):
+        run.wait_for(25 * (seconds + 1))
+        latencies.append([latency for _, latency in list(live._written)[-25:]])
+    reasons = check_books(tmp_path, run.end())
+    assert {"late", "analyzers busy"} >= set(reasons)
+    assert reasons["analyzers busy"] > 20, "asked for more than it can do"
+    faces = [line for line in lines_of(tmp_path) if line["faces"]]
+    assert len(faces) > 40, "what it can do is of use"
+    lost = [line for line in lines_of(tmp_path) if line["faces"] is None]
+    assert {line["reason"] for line in lost} == set(reasons)
+    early, late = (median(chain(*part)) for part in (latencies[2:7], latencies[15:]))
+    assert late < early + 0.2
+    assert late < 0.6
+
+
+def test_with_a_slow_encoder_pictures_are_given_up_and_none_is_old(
+    camera: Camera, tmp_path: Path
+) -> None:
+    run = Run(request_for(camera, tmp_path, max_latency_s=0.2), write_s=0.08)
+    run.wait_for(110)
+    outcome = run.end()
+    reasons = check_books(tmp_path, outcome)
+    assert reasons["encoder behind"] > 25
+    status = json.loads((tmp_path / "report.json").read_text())["live"]
+    assert status["drops"]["encoder behind"] == reasons["encoder behind"]
+    assert status["latency_p95_s"] < 1.2
+    assert outcome.outputs[0].frames == outcome.end.frame_count - reasons["encoder behind"]
+
+
+def test_a_window_without_room_costs_pictures_and_never_stops_the_camera(
+    camera: Camera, tmp_path: Path
+) -> None:
+    room = 6 * 320 * 180 * 3 // 2
+    run = Run(request_for(camera, tmp_path, window_bytes=room, max_latency_s=5), FixedTime(0.3))
+    run.wait_for(75)
+    outcome = run.end()
+    reasons = check_books(tmp_path, outcome)
+    assert reasons, "something has to give"
+    assert outcome.end.frame_count >= 75
+
+
+def test_a_constant_rate_goes_on_through_an_outage(camera: Camera, tmp_path: Path) -> None:
+    output = OutputSettings(tmp_path / "out.mp4", Fraction(10))
+    run = Run(request_for(camera, tmp_path, outputs=(output,)))
+    run.wait_for(25)
+    camera.kill()
+    time.sleep(1.5)
+    camera.start()
+    run.wait_for(50)
+    outcome = run.end()
+    check_books(tmp_path, outcome)
+    with av.open(tmp_path / "out.mp4") as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    steps = {round(other - one, 3) for one, other in pairwise(times)}
+    assert steps == {0.1}
+    assert abs(len(times) / 10 - outcome.end.end_ns / 1e9) < 0.2
+
+
+def test_one_dead_camera_harms_no_other(tmp_path: Path) -> None:
+    runs, cameras = [], []
+    for name in ("well", "dead"):
+        (tmp_path / name).mkdir()
+        camera_clip(tmp_path / name / "clip.mp4")
+        cameras.append(Camera(tmp_path / name).start())
+        runs.append(Run(request_for(cameras[-1], tmp_path / name)))
+    well, dead = runs
+    try:
+        dead.wait_for(10)
+        cameras[1].kill()
+        seen = well.stream.progress.frames
+        well.wait_for(seen + 75)
+    finally:
+        outcomes = [run.end() for run in runs]
+        for camera in cameras:
+            camera.kill()
+    assert check_books(tmp_path / "well", outcomes[0]) == {}
+    check_books(tmp_path / "dead", outcomes[1])
+    assert not [line for line in lines_of(tmp_path / "well") if "event" in line]
+    assert lines_of(tmp_path / "dead")[-1]["event"] == "outage"
+
+
+def test_an_output_that_fails_in_an_outage_ends_the_run(camera: Camera, tmp_path: Path) -> None:
+    run = Run(request_for(camera, tmp_path))
+    run.wait_for(25)
+    camera.kill()
+    assert run.stream._sink is not None
+    run.stream._sink.abort()  # as a full disk does
+    with pytest.raises(OutputError):
+        run.end()

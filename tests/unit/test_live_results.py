@@ -1,0 +1,115 @@
+"""Results of a camera: they grow in place, and a death costs at most the line in hand."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.contract.analyses import FrameAnalysis
+from mien.contract.errors import UsageError
+from mien.contract.frames import Capture, Gap
+from mien.contract.geometry import AnalysisGeometry
+from workers.faces import FaceHistory, FaceSnapshot
+from workers.results import Results, check_results, open_results
+from workers.results_table import LIVE_COLUMNS
+
+UTC_NS = 1_764_000_000_123_456_789
+CAPTURE = Capture(UTC_NS, 5, 2)
+GAP = Gap(9_500_000_000, 5_500_000_000, UTC_NS, 2, over=True)
+
+
+class Origin:
+    def about(self) -> Mapping[str, object]:
+        return {}
+
+
+def snapshot() -> FaceSnapshot:
+    history = FaceHistory(AnalysisGeometry(640, 360, 640, 360, 24.0), 0.5)
+    probabilities = np.full((1, 7), 1 / 7, np.float32)
+    face = np.array([[10, 20, 110, 120]], np.float32)
+    return history.add(3, 120_000_000, FrameAnalysis(face, None, probabilities, ""))
+
+
+def fill(results: Results) -> None:
+    results.write(snapshot(), CAPTURE)
+    results.lost(6, 240_000_000, "late", CAPTURE)
+    results.outage(GAP, 4_000_000_000)
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lines_say_when_in_the_world_and_are_there_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = open_results(path, overwrite=False, live=True)
+    fill(results)
+    face, lost, outage = lines(path)  # nothing was finished
+    assert (face["utc"], face["epoch"], face["time_s"]) == ("2025-11-24T16:00:00.123Z", 2, 0.12)
+    assert (lost["faces"], lost["reason"], lost["epoch"]) == (None, "late", 2)
+    assert outage == {
+        "v": 1, "event": "outage", "time_s": 5.5, "length_s": 4.0,
+        "utc": "2025-11-24T16:00:00.123Z", "epoch": 2,
+    }  # fmt: skip
+    results.abort()
+    assert len(lines(path)) == 3, "what was seen stays, however the run ends"
+
+
+def test_rows_have_the_same_and_an_outage_is_a_row_without_a_frame(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    results = open_results(path, overwrite=False, live=True)
+    fill(results)
+    results.finish(Origin())
+    with path.open(newline="") as file:
+        face, lost, outage = csv.DictReader(file)
+    assert list(face) == list(LIVE_COLUMNS)
+    assert (face["track"], face["utc"], face["epoch"]) == ("1", "2025-11-24T16:00:00.123Z", "2")
+    assert (lost["frame"], lost["reason"], lost["outage_s"]) == ("6", "late", "")
+    assert (outage["frame"], outage["time_s"]) == ("", "5.5")
+    assert (outage["reason"], outage["outage_s"]) == ("outage", "4.0")
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+def test_a_second_run_goes_on_where_the_first_one_died(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"r{kind}"
+    fill(open_results(path, overwrite=False, live=True))
+    whole = path.read_text()
+    with path.open("a") as file:
+        file.write("half a li")
+    fill(open_results(path, overwrite=False, live=True))
+    again = path.read_text()
+    assert again.startswith(whole)
+    assert "half" not in again
+    assert len(again.splitlines()) == 2 * len(whole.splitlines()) - (kind == ".csv")
+    fill(open_results(path, overwrite=True, live=True))
+    assert path.read_text() == whole
+
+
+def test_a_table_with_other_columns_is_not_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("name,price\na,1\n")
+    with pytest.raises(UsageError, match="other columns"):
+        open_results(path, overwrite=False, live=True)
+    assert path.read_text() == "name,price\na,1\n"
+
+
+def test_a_run_without_a_line_leaves_no_file(tmp_path: Path) -> None:
+    open_results(tmp_path / "r.jsonl", overwrite=False, live=True).abort()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_is_for_what_ends(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Parquet"):
+        check_results(tmp_path / "r.parquet", overwrite=False, live=True)
+    check_results(tmp_path / "r.parquet", overwrite=False, live=None)
+
+
+def test_what_is_there_is_refused_for_files_alone(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text("{}\n")
+    with pytest.raises(UsageError, match="--overwrite"):
+        check_results(path, overwrite=False)
+    check_results(path, overwrite=False, live=True)

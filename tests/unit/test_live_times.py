@@ -1,0 +1,64 @@
+"""Times of live pictures: they go on, whatever the source's stamps and connections do."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.live_times import CAMERA_AHEAD_NS, LiveTimes
+
+MS = 1_000_000
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["picture", "anchor", "mark"]),
+        st.integers(-(10**11), 10**11),
+        st.integers(0, 10**9),
+    ),
+    max_size=60,
+)
+
+
+@given(EVENTS, st.booleans())
+def test_time_never_stands_still_and_never_goes_back(
+    events: list[tuple[str, int, int]], paced: bool
+) -> None:
+    times, found, now = LiveTimes(paced=paced), [], 0
+    for kind, stamp, passed in events:
+        now += passed
+        if kind == "anchor":
+            times.anchor()
+        else:
+            found.append(times.place(stamp, now) if kind == "picture" else times.mark(now))
+    assert all(one < other for one, other in pairwise(found))
+    assert found == [] or found[-1] == times.last_ns
+
+
+def test_pictures_keep_the_distances_that_the_camera_gives_them() -> None:
+    times = LiveTimes(paced=False)
+    arrivals = [0, 41, 95, 118, 166, 200]  # the net is not steady
+    placed = [times.place(40 * n * MS, at * MS) for n, at in enumerate(arrivals)]
+    assert placed == [40 * n * MS for n in range(6)]
+
+
+def test_a_new_connection_is_placed_by_the_clock() -> None:
+    times = LiveTimes(paced=False)
+    times.place(0, 0)
+    times.anchor()
+    assert times.place(0, 7_000 * MS) == 7_000 * MS
+    assert times.place(40 * MS, 7_001 * MS) == 7_040 * MS
+
+
+def test_a_camera_whose_clock_is_fast_does_not_run_away() -> None:
+    times = LiveTimes(paced=False)
+    last = 0
+    for n in range(2000):
+        last = times.place(50 * n * MS, 40 * n * MS)
+    assert abs(last - 40 * 1999 * MS) <= CAMERA_AHEAD_NS + MS
+
+
+def test_segments_that_come_late_move_what_follows() -> None:
+    times = LiveTimes(paced=True)
+    assert times.place(0, 0) == 0
+    assert times.place(2_000 * MS, 100 * MS) == 2_000 * MS
+    assert times.place(4_000 * MS, 5_000 * MS) == 5_000 * MS
+    assert times.place(6_000 * MS, 5_100 * MS) == 7_000 * MS

@@ -1,0 +1,133 @@
+"""Stage 3 for a source that does not wait: no picture waits longer than it may."""
+
+from __future__ import annotations
+
+import time
+
+from mien.contract.analyses import AnalysisRecord
+from mien.contract.frames import Capture
+from mien.contract.ledger import FrameState
+from mien.contract.live import BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
+from mien.contract.pictures import Picture
+from mien.contract.waiting import WaitingFrame, WaitingGap
+from workers.faces import FaceSnapshot
+from workers.muxer import Muxer
+from workers.stale import StalePicture
+
+BEHIND_S = 0.5
+"""A picture that is not written so long after it had to stop waiting is given up."""
+
+
+class LiveMuxer(Muxer):
+    """Walks through the frames of one live stream in order.
+
+    A frame waits for analyses as a file's does, but only until its time is up; then boxes are
+    held, and an analysis that comes later counts for nothing. Where encoding falls behind,
+    pictures that are too old are given up. Gaps show the last picture, marked as old.
+    """
+
+    def __init__(
+        self, *, max_latency_s: float, credit: Credit, live: LiveProgress, **stage: object
+    ) -> None:
+        """max_latency_s: how long a picture waits; the other arguments are `Muxer`'s."""
+        super().__init__(**stage)  # type: ignore[arg-type]
+        self._max_latency_s = max_latency_s
+        self._credit = credit
+        self._live = live
+        self._coming: tuple[int, AnalysisRecord] | None = None
+        self._stale = StalePicture()
+        self._last_picture: Picture | None = None
+
+    def _pass(self, frame: WaitingFrame) -> None:
+        capture = frame.capture
+        assert capture is not None  # noqa: S101 - every live frame has one
+        until_s = capture.arrived_ns / 1e9 + self._max_latency_s
+        if self._feed.crowded:
+            until_s = 0.0
+        if self._credit.waiting:
+            self._analyses.poll()
+        state, reason = self._reach_until(frame, capture, until_s)
+        behind = time.monotonic() > capture.arrived_ns / 1e9 + self._max_latency_s + BEHIND_S
+        if reason is not None:
+            self._live.lost(reason)
+        if frame.showings and (frame.stripped or behind):
+            state, reason = "dropped", SLOW_ENCODER
+            self._live.lost(SLOW_ENCODER)
+        else:
+            self._show(frame)
+            self._last_picture = frame.picture or self._last_picture
+            self._live.written(time.monotonic() - capture.arrived_ns / 1e9)
+        self._ledger.count(state, reason=reason)
+
+    def _reach_until(
+        self, frame: WaitingFrame, capture: Capture, until_s: float
+    ) -> tuple[FrameState, str | None]:
+        """As `_reach`, but only so long; what becomes of the frame, and why of less than that."""
+        reason = BUSY if frame.unsent else None
+        if frame.analysed:
+            record = self._record_of(frame, until_s)
+            if record is None:
+                self._analyses.give_up(frame.index)
+                reason = LATE
+            elif record.analysis is None:
+                reason = record.reason or "unknown"
+            else:
+                snapshot = self._before = self._ahead_of(frame, record)
+                self._results.write(snapshot, capture)
+        if reason is not None:
+            self._results.lost(frame.index, frame.pts_ns, reason, capture)
+        if not self._hold:
+            self._look_ahead(until_s)
+        return self._state(frame, reason), reason
+
+    def _state(self, frame: WaitingFrame, reason: str | None) -> FrameState:
+        if reason is not None and not frame.showings:
+            return "dropped"  # nothing came of it
+        if frame.analysed and reason is None:
+            return "muxed-analysed" if frame.showings else "analysed-only"
+        if reason not in (None, BUSY, LATE):
+            return "failed"
+        return "muxed-held" if self._after is None else "muxed-interpolated"
+
+    def _record_of(self, frame: WaitingFrame, until_s: float) -> AnalysisRecord | None:
+        coming, self._coming = self._coming, None
+        if coming is not None and coming[0] == frame.index:
+            return coming[1]
+        return self._analyses.take_until(frame.index, until_s)
+
+    def _ahead_of(self, frame: WaitingFrame, record: AnalysisRecord) -> FaceSnapshot:
+        """The snapshot of a frame whose turn has come, which may be known already."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[1] is not None and ahead[0] == frame.index:
+            return ahead[1]
+        assert record.analysis is not None  # noqa: S101 - the caller has looked
+        return self._remember(frame, record.analysis)
+
+    def _look_ahead(self, until_s: float) -> None:
+        """Wait for the next analysis, so that boxes can be interpolated; it is told at its turn."""
+        if self._coming is not None:
+            return
+        frame = self._feed.next_analysed(until_s)
+        record = None if frame is None else self._analyses.take_until(frame.index, until_s)
+        if frame is None or record is None:
+            return
+        self._coming = frame.index, record
+        if record.analysis is not None:
+            self._ahead = frame.index, self._remember(frame, record.analysis)
+
+    def _bridge(self, waiting: WaitingGap) -> None:
+        """Show the last picture once more, marked as old; tell of the outage when it is over."""
+        gap = waiting.gap
+        self._before = self._ahead = self._coming = None
+        self._progress.position_ns = gap.pts_ns
+        length_ns = gap.pts_ns - gap.since_ns
+        if gap.over:
+            self._results.outage(gap, length_ns)
+            self._live.outage()
+        if self._sink is None or self._last_picture is None:
+            return
+        picture = self._stale.of(self._last_picture, length_ns // 1_000_000_000)
+        with self._clock.time("encode"):
+            for showing in waiting.showings:
+                self._feed.first()  # raises when the run is stopped
+                self._sink.write(picture, showing.pts_ns, showing.duration_ns)
