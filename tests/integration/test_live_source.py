@@ -34,8 +34,11 @@ def camera(tmp_path: Path) -> Iterator[Camera]:
 class Watcher:
     """Reads a live source in a thread of its own."""
 
-    def __init__(self, url: str, options: LiveOptions | None = None) -> None:
-        source = open_source(url, timeout_s=QUICK, live=options or LiveOptions())
+    def __init__(
+        self, url: str, options: LiveOptions | None = None, *, read_s: float = QUICK[1]
+    ) -> None:
+        limits = QUICK[0], read_s
+        source = open_source(url, timeout_s=limits, live=options or LiveOptions())
         assert isinstance(source, LiveSource)
         self.source = source
         self.items: list[Frame | Gap] = []
@@ -278,7 +281,7 @@ def test_waiting_for_a_camera_ends_when_asked() -> None:
 def test_stopping_ends_a_read_that_stalls_at_once(camera: Camera) -> None:
     with (
         Proxy(camera.port) as proxy,
-        Watcher(camera.url(port=proxy.port)) as watcher,
+        Watcher(camera.url(port=proxy.port), read_s=10) as watcher,
     ):
         watcher.more(5)
         proxy.freeze()
@@ -287,7 +290,7 @@ def test_stopping_ends_a_read_that_stalls_at_once(camera: Camera) -> None:
         watcher.stop()
         watcher.source.close()
         for thread in before:
-            thread.join(1.5)
+            thread.join(3)
             assert not thread.is_alive(), "it still reads"
         proxy.thaw()
 

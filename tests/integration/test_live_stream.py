@@ -23,9 +23,12 @@ from mien.contract.stage import StageClock
 from mien.stages import StageGroup
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
+from mien.transport.ports import Transport
+from mien.transport.redis import RedisTransport
 from producer.source import open_source
 from tests.cameras import Camera, camera_clip
 from tests.pipelines import FixedTime, OneFace
+from tests.servers import Server
 from workers.analyzer import Analyzer
 from workers.sink import Sink
 
@@ -56,10 +59,15 @@ class Run:
     """What `mien run` does with a camera, with another pipeline."""
 
     def __init__(
-        self, request: RunRequest, pipeline: OneFace | None = None, *, write_s: float = 0.0
+        self,
+        request: RunRequest,
+        pipeline: OneFace | None = None,
+        *,
+        write_s: float = 0.0,
+        transport: Transport | None = None,
     ) -> None:
         self._eyes = pipeline or OneFace()
-        self._transport, clock = MemoryTransport(), StageClock()
+        self._transport, clock = transport or MemoryTransport(), StageClock()
         self._source = open_source(request.source, timeout_s=(2.0, 2.0))
         self.stream = Stream(
             request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock
@@ -70,8 +78,9 @@ class Run:
         self._group = StageGroup(self._stop)
         self._group.start("producer", self.stream.produce)
         self._muxer = self._group.start("muxer", self.stream.mux)
-        analyzer = Analyzer(self._transport.work(), lambda _: self._eyes, batch=8, clock=clock)
-        self._group.start("analyzer", analyzer.run)
+        work = self._transport.work()
+        self._analyzer = Analyzer(work, lambda _: self._eyes, batch=8, clock=clock)
+        self._group.start("analyzer", self._analyzer.run)
 
     def _stop(self) -> None:
         self.stream.stop()
@@ -83,16 +92,25 @@ class Run:
             assert time.monotonic() < deadline, self.stream.live_status()
             time.sleep(0.02)
 
+    def wait_back(self, limit_s: float = 60) -> None:
+        """Wait for the camera's return, and for a second of it."""
+        deadline = time.monotonic() + limit_s
+        while self.stream.live_status()["reconnects"] == 0:
+            assert time.monotonic() < deadline, self.stream.live_status()
+            time.sleep(0.02)
+        self.wait_for(self.stream.progress.frames + 25)
+
     def end(self) -> Outcome:
         """As Ctrl-C does."""
         try:
             self.stream.end_early()
             self._muxer.join()
-            self._transport.close()
+            self._analyzer.drain()
             self._group.join()
             return self.stream.finish({})
         finally:
             self.stream.abort()
+            self._transport.close()
             self._source.close()
 
 
@@ -127,7 +145,7 @@ def test_an_outage_is_in_the_picture_the_results_and_the_report(
     camera.kill()
     time.sleep(2)
     camera.start()
-    run.wait_for(75)
+    run.wait_back()
     outcome = run.end()
     assert outcome.end.reason == "stopped"
     assert check_books(tmp_path, outcome) == {}
@@ -242,7 +260,7 @@ def test_a_constant_rate_goes_on_through_an_outage(camera: Camera, tmp_path: Pat
     camera.kill()
     time.sleep(1.5)
     camera.start()
-    run.wait_for(50)
+    run.wait_back()
     outcome = run.end()
     check_books(tmp_path, outcome)
     with av.open(tmp_path / "out.mp4") as container:
@@ -283,3 +301,28 @@ def test_an_output_that_fails_in_an_outage_ends_the_run(camera: Camera, tmp_path
     run.stream._sink.abort()  # as a full disk does
     with pytest.raises(OutputError):
         run.end()
+
+
+def test_over_a_server_a_camera_is_handled_as_in_one_process(
+    camera: Camera, tmp_path: Path
+) -> None:
+    server = Server("valkey", tmp_path).start()
+    try:
+        transport = RedisTransport(server.url)
+        run = Run(request_for(camera, tmp_path), FixedTime(0.02), transport=transport)
+        run.wait_for(75)
+        camera.kill()
+        time.sleep(1.2)
+        camera.start()
+        run.wait_back()
+        outcome = run.end()
+    finally:
+        server.remove()
+    check_books(tmp_path, outcome)
+    lines = lines_of(tmp_path)
+    assert {line["epoch"] for line in lines} == {0, 1}
+    assert [line for line in lines if "event" in line]
+    in_time = [line for line in lines if line.get("faces")]
+    assert len(in_time) > 0.8 * len(lines)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["live"]["latency_p50_s"] < 0.5
