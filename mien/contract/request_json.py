@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.contract.analyses import DetectorName, Views
-from mien.contract.outputs import OutputSettings
+from mien.contract.outputs import OutputSettings, parse_target
 from mien.contract.requests import AnalysisRequest, RunRequest
 
 
@@ -36,13 +36,15 @@ def request_from_json(plain: Mapping[str, Any]) -> RunRequest:
         analysis=AnalysisRequest(
             analyze_fps=_rate(rate), detector=detector, views=views, **analysis
         ),
-        output=_output(plain["output"]),
+        outputs=tuple(map(_output, plain["outputs"])),
         results=_path(plain["results"]),
         report=_path(plain["report"]),
         overwrite=plain["overwrite"],
         window_bytes=plain["window_bytes"],
         device=plain["device"],
         batch=plain["batch"],
+        max_latency_s=plain["max_latency_s"],
+        give_up_after_s=plain["give_up_after_s"],
     )
 
 
@@ -51,13 +53,14 @@ def _plain(value: Any) -> Any:
         return {
             field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path | Fraction) else value
 
 
-def _output(plain: Mapping[str, Any] | None) -> OutputSettings | None:
-    if plain is None:
-        return None
-    return OutputSettings(**{**plain, "path": Path(plain["path"]), "fps": _rate(plain["fps"])})
+def _output(plain: Mapping[str, Any]) -> OutputSettings:
+    target, fps = parse_target(plain["target"]), _rate(plain["fps"])
+    return OutputSettings(**{**plain, "target": target, "fps": fps})
 
 
 def _rate(text: str | None) -> Fraction | None:

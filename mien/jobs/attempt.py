@@ -21,6 +21,7 @@ from mien.jobs.teller import Cancelled, Teller
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
+from producer.live import LiveOptions
 from producer.source import open_source
 
 OUR_BUG = 1
@@ -76,14 +77,19 @@ def _run(
         request = _replacing(request)
     check_request(request)
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = open_source(request.source)
+        source = open_source(
+            request.source,
+            live=LiveOptions(request.give_up_after_s, wait=True),
+            stopped=lambda: interrupts.count > 0,
+        )
         stack.callback(source.close)
         weights = describe_weights(request.analysis.weights)
         transport = open_transport()
         stack.callback(transport.close)
         stream = Stream(
-            request, source, transport, weights=weights, clock=StageClock(), name=teller.record.id
-        )
+            request, source, transport, weights=weights, clock=StageClock(), name=teller.record.id,
+            again=teller.record.owns_outputs,
+        )  # fmt: skip
         stack.callback(stream.abort)
         teller.begin()
         if not drive(stream, transport, (), interrupts, lambda: teller.tick(stream)):
@@ -95,13 +101,13 @@ def _run(
 
 def _replacing(request: RunRequest) -> RunRequest:
     """The request of an attempt after one that may have put some of its files in place."""
-    output = request.output and replace(request.output, overwrite=True)
-    return replace(request, output=output, overwrite=True)
+    outputs = tuple(replace(output, overwrite=True) for output in request.outputs)
+    return replace(request, outputs=outputs, overwrite=True)
 
 
 def _written(outcome: Outcome) -> tuple[What, ...]:
     places: dict[What, object] = {
-        "output": outcome.output, "results": outcome.results, "report": outcome.report
+        "output": outcome.outputs or None, "results": outcome.results, "report": outcome.report
     }  # fmt: skip
     return tuple(what for what, place in places.items() if place is not None)
 

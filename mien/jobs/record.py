@@ -70,11 +70,11 @@ class JobRecord:
     def outputs(self) -> list[str]:
         """Paths of the files that are in place."""
         places = {
-            "output": (self.request.get("output") or {}).get("path"),
-            "results": self.request.get("results"),
-            "report": self.request.get("report"),
+            "output": [output["target"] for output in self.request.get("outputs", [])],
+            "results": [self.request.get("results")],
+            "report": [self.request.get("report")],
         }
-        return [str(places[what]) for what in self.written]
+        return [str(place) for what in self.written for place in places[what]]
 
     def to_json(self) -> bytes:
         text = json.dumps(dataclasses.asdict(self), separators=(",", ":"), ensure_ascii=False)

@@ -30,8 +30,8 @@ class Roots:
             UsageError: an output, or a weights file, is outside of its folder.
         """
         self._check_source(request.source)
-        outputs = [request.output.path if request.output else None, request.results, request.report]
-        for target in filter(None, outputs):
+        files = [output.path for output in request.outputs if output.is_file]
+        for target in filter(None, [*files, request.results, request.report]):
             if self.write is not None and not _inside(target, self.write):
                 raise UsageError(f"{target} lies outside of {self.write}, where workers may write")
         weights = request.analysis.weights

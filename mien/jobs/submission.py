@@ -19,7 +19,10 @@ def absolute(request: RunRequest) -> RunRequest:
         request,
         source=request.source if path is None or SCHEME.match(request.source) else str(path),
         analysis=replace(request.analysis, weights=_weights(weights)),
-        output=request.output and replace(request.output, path=request.output.path.absolute()),
+        outputs=tuple(
+            replace(output, target=output.path.absolute()) if output.is_file else output
+            for output in request.outputs
+        ),
         results=request.results and request.results.absolute(),
         report=request.report and request.report.absolute(),
     )
