@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Interpolation
 
 from mien.contract.geometry import AnalysisGeometry
-from mien.contract.pictures import Picture
+from mien.contract.pictures import Picture, Pixels
 
 
 def shrink(picture: Picture, geometry: AnalysisGeometry) -> Picture:
@@ -29,5 +31,21 @@ def shrink(picture: Picture, geometry: AnalysisGeometry) -> Picture:
     data = np.empty((geometry.height * 3 // 2, geometry.width), np.uint8)
     shrunk = Picture(data, *size, colour)
     for source, target in zip(picture.planes(), shrunk.planes(), strict=True):
-        cv2.resize(source, target.shape[::-1], dst=target, interpolation=cv2.INTER_AREA)
+        height, width = target.shape
+        target[:] = _plane(source, width, height)
     return shrunk
+
+
+def _plane(samples: Pixels, width: int, height: int) -> Pixels:
+    """One plane at another size; by swscale, five times as fast here as OpenCV's INTER_AREA."""
+    same = ColorRange.JPEG  # on both sides: values stay what they are
+    small = av.VideoFrame.from_numpy_buffer(samples, "gray").reformat(
+        width,
+        height,
+        interpolation=Interpolation.AREA,
+        src_color_range=same,
+        dst_color_range=same,
+        threads=1,
+    )
+    pixels: Pixels = small.to_ndarray().astype(np.uint8, copy=False)
+    return pixels
