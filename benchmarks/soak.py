@@ -6,9 +6,9 @@
 
 Everything is real and a process of its own, as `mien attach` has it: an RTSP server that plays
 CLIP, a Valkey server, one stream worker with as many jobs as cameras, one analyzer (with --image-ms
-one that takes a fixed time a picture and finds nothing). With --outage-every the RTSP server is killed
-and started again five seconds later. The report says what became worse; the exit code is 1 where
-something did.
+one that takes a fixed time a picture and finds nothing). With --outage-every the RTSP server is
+killed and started again five seconds later. The report says what became worse; the exit code is 1
+where something did.
 """
 
 from __future__ import annotations
