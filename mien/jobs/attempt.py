@@ -103,20 +103,19 @@ def _run(
 
 
 def _open(request: RunRequest, teller: Teller, interrupts: Interrupts) -> Source:
-    """The source; a camera is waited for, and what was attached whatever it says meanwhile."""
+    """The source; one that was attached, or seen before, is waited for whatever it says."""
 
     def wait(trouble: str) -> bool:
         teller.wait(trouble)
         return not interrupts.count
 
-    is_camera = kind_of_name(request.source) == "camera"
-    if request.attached or is_camera:
-        interrupts.listen_for_leave()
-    options = LiveOptions(
-        request.give_up_after_s,
-        wait=request.attached or is_camera,
-        through_refusals=request.attached,
+    endless = request.attached or (
+        teller.record.owns_outputs and kind_of_name(request.source) == "camera"
     )
+    if endless:
+        interrupts.listen_for_leave()
+    limit_s = request.give_up_after_s
+    options = LiveOptions(limit_s, wait=endless or limit_s is not None, through_refusals=endless)
     try:
         return open_source(request.source, live=options, wait=wait)
     except SourceError:

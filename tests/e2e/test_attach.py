@@ -121,7 +121,7 @@ def test_a_camera_is_watched_until_it_is_cancelled(cli: Cli, camera: Camera) -> 
     assert str(cli.folder / "cam-*.mkv") in ended["outputs"]
     assert_time_goes_forward(results(cli))
     with cli.server.client() as client:
-        everything = b"".join(client.dump(key) or b"" for key in client)
+        everything = b"".join(client.dump(key) or b"" for key in client.scan_iter())
     assert b"hunter" not in everything
 
 
