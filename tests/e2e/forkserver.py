@@ -129,7 +129,6 @@ def one_run(arguments: list[str], folder: str, limit_s: float) -> Done:
 
 def run_and_leave(arguments: list[str], folder: str, streams: list[int]) -> None:
     """The child: becomes `mien` and never returns."""
-    code = 70
     try:
         os.chdir(folder)
         silence = os.open(os.devnull, os.O_RDONLY)
@@ -141,16 +140,13 @@ def run_and_leave(arguments: list[str], folder: str, streams: list[int]) -> None
         sys.argv = ["mien", *arguments]
         from mien.cli import main
 
-        main()
-        code = 0
-    except SystemExit as leave:
-        code = leave.code if isinstance(leave.code, int) else 70
+        main()  # ends the process
     except BaseException:  # noqa: BLE001 - whatever got past `main` is shown
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+        os._exit(70)
 
 
 def ended_within(child: int, limit_s: float) -> bool:
