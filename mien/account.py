@@ -6,9 +6,9 @@ told twice counts once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mien.contract.histogram import HistogramCounts
 from mien.contract.live import BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
@@ -55,9 +55,9 @@ class StreamAccount:
         }
 
 
-def account_from_json(text: str) -> StreamAccount:
+def account_from_json(plain: Mapping[str, Any]) -> StreamAccount:
     """The account again; raises `ValueError`, `KeyError` or `TypeError` where it is none."""
-    plain = json.loads(text)
+
     latency = plain["latency"]
     return StreamAccount(
         frames={(state, reason): count for state, reason, count in plain["frames"]},

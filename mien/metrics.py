@@ -23,6 +23,11 @@ from mien.contract.histogram import (
 )
 
 Kind = Literal["counter", "gauge", "histogram"]
+ENDINGS: dict[Kind, tuple[str, ...]] = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_sum", "_count"),
+}
 EVERYWHERE = " Every worker tells the same of the whole deployment: use max()."
 
 
@@ -41,8 +46,7 @@ class Metric:
     @property
     def series(self) -> tuple[str, ...]:
         """The names that a query may use."""
-        endings = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
-        return tuple(self.name + ending for ending in endings[self.kind])
+        return tuple(self.name + ending for ending in ENDINGS[self.kind])
 
     def of(self, values: Mapping[tuple[str, ...], float]) -> Family:
         """The family of a counter or gauge; values by labels."""
@@ -129,9 +133,7 @@ WORKER_BUSY_RATIO = Metric(
     "Of an analyzer, the share of the last 30 seconds that it worked; of a stream worker, the "
     "share of its places that a job has.",
 )  # fmt: skip
-WORKER_INFO = Metric(
-    "mien_worker_info", "gauge", "What is scraped; always 1.", ("kind", "version")
-)
+WORKER_INFO = Metric("mien_worker_info", "gauge", "What is scraped; always 1.", ("kind", "version"))
 OUTPUT_FREE_BYTES = Metric(
     "mien_output_free_bytes", "gauge",
     "Room where a stream worker writes: in its output root, or else in its current folder.",
@@ -143,8 +145,8 @@ OUTPUT_SIZE_BYTES = Metric(
 METRICS: tuple[Metric, ...] = (
     FRAMES, FACES, DEAD_LETTERS, STAGE_SECONDS, CAPTURE_TO_RESULT_SECONDS, BATCH_FRAMES, RECONNECTS,
     STREAM_UP, STREAM_FPS, STREAM_INFO, OUTPUT_UP, WINDOW_BYTES, QUEUE_FRAMES, QUEUE_BYTES,
-    QUEUE_OLDEST_SECONDS, QUEUE_STREAMS, ANALYZERS, JOBS, MODEL_INFO, WORKER_BUSY_RATIO, WORKER_INFO,
-    OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
+    QUEUE_OLDEST_SECONDS, QUEUE_STREAMS, ANALYZERS, JOBS, MODEL_INFO, WORKER_BUSY_RATIO,
+    WORKER_INFO, OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
 )  # fmt: skip
 
 

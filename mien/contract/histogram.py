@@ -7,9 +7,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mien.contract.stage import StageClock
-
-STAGE_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+STAGE_BOUNDS_S = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+)  # fmt: skip
 """From shrinking one picture to loading networks."""
 LATENCY_BOUNDS_S = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 """Around what a live picture may wait."""
@@ -56,24 +56,3 @@ class Histogram:
         """All so far."""
         with self._lock:
             return HistogramCounts(tuple(self._counts), self._total)
-
-
-class HistogramClock(StageClock):
-    """A clock that also keeps how long each single piece of work took; for workers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._making = threading.Lock()
-        self._histograms: dict[str, Histogram] = {}
-
-    def add(self, step: str, seconds: float) -> None:
-        super().add(step, seconds)
-        histogram = self._histograms.get(step)
-        if histogram is None:
-            with self._making:
-                histogram = self._histograms.setdefault(step, Histogram(STAGE_BOUNDS_S))
-        histogram.observe(seconds)
-
-    def histograms(self) -> dict[str, HistogramCounts]:
-        with self._making:
-            return {step: histogram.counts() for step, histogram in self._histograms.items()}

@@ -7,6 +7,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
+from mien.contract.histogram import LATENCY_BOUNDS_S, Histogram
+
 MINUTE_S = 60.0
 
 MOST_CREDIT = 32
@@ -80,10 +82,13 @@ class LiveProgress:
         self._written: deque[tuple[float, float]] = deque()
         self._drops: Counter[str] = Counter()
         self._outages = 0
+        self.latency = Histogram(LATENCY_BOUNDS_S)
+        """Of all pictures since the stream began."""
 
     def written(self, latency_s: float) -> None:
         """A picture has been handed to the encoder so long after it had arrived."""
         now_s = self._clock()
+        self.latency.observe(latency_s)
         with self._lock:
             self._written.append((now_s, latency_s))
             self._trim(now_s)
