@@ -15,12 +15,14 @@ from typing import Literal
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
+from mien.account import FAILED, GIVEN_UP, REASONS
 from mien.contract.histogram import (
     BATCH_BOUNDS,
     LATENCY_BOUNDS_S,
     STAGE_BOUNDS_S,
     HistogramCounts,
 )
+from mien.contract.ledger import FRAME_STATES
 
 Kind = Literal["counter", "gauge", "histogram"]
 ENDINGS: dict[Kind, tuple[str, ...]] = {
@@ -47,6 +49,11 @@ class Metric:
     def series(self) -> tuple[str, ...]:
         """The names that a query may use."""
         return tuple(self.name + ending for ending in ENDINGS[self.kind])
+
+    @property
+    def nothing(self) -> HistogramCounts:
+        """Of a histogram that nobody has filled yet."""
+        return HistogramCounts((0,) * (len(self.bounds) + 1), 0.0)
 
     def of(self, values: Mapping[tuple[str, ...], float]) -> Family:
         """The family of a counter or gauge; values by labels."""
@@ -148,6 +155,14 @@ METRICS: tuple[Metric, ...] = (
     QUEUE_OLDEST_SECONDS, QUEUE_STREAMS, ANALYZERS, JOBS, MODEL_INFO, WORKER_BUSY_RATIO,
     WORKER_INFO, OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
 )  # fmt: skip
+
+KNOWN_FRAMES = tuple(
+    (state, "") for state in FRAME_STATES if state not in ("dropped", "failed")
+) + (
+    *(("dropped", reason) for reason in sorted(REASONS)),
+    *(("failed", reason) for reason in (GIVEN_UP, FAILED)),
+)
+KNOWN_RECONNECTS = tuple((reason,) for reason in ("cut off", "ended", "no picture", "silent"))
 
 
 def by_label(values: Mapping[str, float]) -> dict[tuple[str, ...], float]:

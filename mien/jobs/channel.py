@@ -7,7 +7,6 @@ that they all inherit. Nobody waits for who reads: an account tells everything a
 from __future__ import annotations
 
 import json
-import logging
 import os
 import socket
 import time
@@ -20,14 +19,15 @@ MOST_BYTES = 65_536
 LAST_S = 1.0
 """How long the last word of somebody waits for room."""
 
-_log = logging.getLogger(__name__)
-
 
 class Channel:
     """The ends of the channel; both live as long as the supervisor."""
 
     def __init__(self) -> None:
         self.reader, self._writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for end in (self.reader, self._writer):  # elsewhere than on Linux they are small
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * MOST_BYTES)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MOST_BYTES)
 
     @property
     def number(self) -> int:
@@ -38,8 +38,9 @@ class Channel:
 class Voice:
     """One who tells; every process has its own."""
 
-    def __init__(self, number: int | None) -> None:
-        """number: of the channel's end; None where nobody listens."""
+    def __init__(self) -> None:
+        """Speaks into the channel that this process has inherited, if it has."""
+        number = _inherited()
         self._socket = None if number is None else socket.socket(fileno=os.dup(number))
         if self._socket is not None:
             self._socket.setblocking(False)
@@ -61,9 +62,9 @@ class Voice:
             else:
                 return
 
-    def pulse(self) -> None:
-        """Say that this worker goes on."""
-        self.tell({"what": "pulse", "worker": os.getpid()})
+    def pulse(self, worker: int) -> None:
+        """Say that a worker goes on."""
+        self.tell({"what": "pulse", "worker": worker})
 
     def gone(self, horse: int) -> None:
         """Say that a work horse has ended, however it did."""
@@ -79,7 +80,7 @@ class HorseVoice:
 
     def __init__(self, job: str, source: str, kind: str, voice: Voice | None = None) -> None:
         """source, kind: as they may be shown."""
-        self._voice = voice or Voice(_inherited())
+        self._voice = voice or Voice()
         self._who = {
             "what": "account", "horse": os.getpid(), "worker": os.getppid(),
             "job": job, "source": source, "kind": kind,

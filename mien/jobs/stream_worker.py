@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 from rq import Queue, Worker
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
@@ -19,6 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from mien.contract.errors import Interrupted, MienError
+from mien.jobs.channel import Voice
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
 
@@ -61,11 +63,17 @@ class StreamWorker(Worker):
             log_job_description=False,
         )
         self._give_up = give_up
+        self._voice = Voice()
         self._cause: BaseException | None = None
         self._lost: list[str] = []
         self._reaped: tuple[int, int, Any] | None = None
 
     # That it lives
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Tells the one who is scraped first: that the server is away is not this worker's end."""
+        self._voice.pulse(self.pid)
+        super().heartbeat(timeout, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return PULSE_S + MISSED_S
@@ -163,6 +171,7 @@ class StreamWorker(Worker):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
             try:
                 self._reaped = os.wait4(self.horse_pid, 0)
+                self._voice.gone(self.horse_pid)
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         return self._reaped
