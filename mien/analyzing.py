@@ -32,6 +32,9 @@ JOIN_S = 0.2
 DRAIN_S = 20.0
 """So long may the batch in hand take after the wish to stop, and the server to come back."""
 
+NUMERICS = ("classifier_dtype", "torch")
+"""What of them is the same for all settings."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -120,8 +123,8 @@ class _Monitor:
     def _models(self) -> list[tuple[str, str, str, str]]:
         if not self.loaded:
             return []
-        numerics = self._pipelines.numerics
-        said = ", ".join(f"{name} {value}" for name, value in numerics.items() if name != "device")
+        numerics = self._pipelines.numerics  # empty before the first image
+        said = " ".join(f"{name}={numerics[name]}" for name in NUMERICS if name in numerics)
         device = self._pipelines.device
         named = self._pipelines.weights().items()
         return [(name, sha256, device, said) for sha256, name in named]

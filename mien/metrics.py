@@ -25,6 +25,8 @@ from mien.contract.histogram import (
 from mien.contract.ledger import FRAME_STATES
 
 Kind = Literal["counter", "gauge", "histogram"]
+Values = Iterable[tuple[Sequence[str], float]]
+"""A metric's values, each with its labels in their order."""
 ENDINGS: dict[Kind, tuple[str, ...]] = {
     "counter": ("_total",),
     "gauge": ("",),
@@ -55,22 +57,22 @@ class Metric:
         """Of a histogram that nobody has filled yet."""
         return HistogramCounts((0,) * (len(self.bounds) + 1), 0.0)
 
-    def of(self, values: Mapping[tuple[str, ...], float]) -> Family:
-        """The family of a counter or gauge; values by labels."""
+    def of(self, values: Values) -> Family:
+        """The family of a counter or gauge."""
         kind = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
         family = kind(self.name, self.help, labels=self.labels)
-        for labels, value in values.items():
+        for labels, value in values:
             family.add_metric(labels, value)
         return family
 
-    def alone(self, value: float | None) -> Family:
-        """The family of a metric without labels; None where it is not known now."""
-        return self.of({} if value is None else {(): value})
+    def alone(self, value: float) -> Family:
+        """The family of a metric without labels."""
+        return self.of([((), value)])
 
-    def histogram(self, values: Mapping[tuple[str, ...], HistogramCounts]) -> Family:
-        """The family of a histogram; counts by labels."""
+    def histogram(self, values: Iterable[tuple[Sequence[str], HistogramCounts]]) -> Family:
+        """The family of a histogram."""
         family = HistogramMetricFamily(self.name, self.help, labels=self.labels)
-        for labels, counts in values.items():
+        for labels, counts in values:
             ends = [*map(_bound, self.bounds), "+Inf"]
             buckets = list(zip(ends, accumulate(counts.counts), strict=True))
             family.add_metric(labels, buckets, counts.total)
@@ -156,25 +158,24 @@ METRICS: tuple[Metric, ...] = (
     WORKER_INFO, OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
 )  # fmt: skip
 
-KNOWN_FRAMES = tuple(
-    (state, "") for state in FRAME_STATES if state not in ("dropped", "failed")
-) + (
+KNOWN_FRAMES = (
+    *((state, "") for state in FRAME_STATES if state not in ("dropped", "failed")),
     *(("dropped", reason) for reason in sorted(REASONS)),
     *(("failed", reason) for reason in (GIVEN_UP, FAILED)),
 )
+"""Series that are there from the beginning; others come as they happen."""
 KNOWN_RECONNECTS = tuple((reason,) for reason in ("cut off", "ended", "no picture", "silent"))
 
 
-def by_label(values: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+def by_label(values: Mapping[str, float]) -> list[tuple[Sequence[str], float]]:
     """Values of a metric with one label."""
-    return {(label,): value for label, value in values.items()}
+    return [((label,), value) for label, value in values.items()]
 
 
-def with_zeros(
-    values: Mapping[tuple[str, ...], float], always: Iterable[Sequence[str]]
-) -> dict[tuple[str, ...], float]:
+def with_zeros(values: Values, always: Iterable[Sequence[str]]) -> Values:
     """Also series that have not begun: a rate does not see the first step of a new one."""
-    return {**{tuple(labels): 0 for labels in always}, **values}
+    known: dict[tuple[str, ...], float] = {tuple(labels): 0.0 for labels in always}
+    return (known | {tuple(labels): value for labels, value in values}).items()
 
 
 def _bound(end: float) -> str:

@@ -158,6 +158,7 @@ class Stream:
             stages=histograms,
             latency=live.latency.counts() if live else None,
             up=not (camera and camera.trouble),
+            fps=live.fps if live else 0.0,
             window_bytes=self._window.nbytes,
             outputs=tuple(health.fine for health in self._health()),
         )

@@ -49,13 +49,14 @@ class Ledger:
 
     def as_dict(self) -> dict[str, object]:
         """All states with their counts, and the reasons of losses."""
-        states = dict.fromkeys(FRAME_STATES, 0)
+        states: Counter[FrameState] = Counter()
         reasons: Counter[str] = Counter()
         for (state, reason), frames in self.counts().items():
             states[state] += frames
             if reason is not None:
                 reasons[reason] += frames
-        return {**states, "reasons": dict(reasons)}
+        counts: dict[str, object] = {state: states[state] for state in FRAME_STATES}
+        return {**counts, "reasons": dict(reasons)}
 
     def check(self, decoded: int, corrupt: int) -> None:
         """Raise `LedgerError` unless the states add up to what was read."""

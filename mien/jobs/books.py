@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from mien.account import StreamAccount, account_from_json
 from mien.contract.histogram import HistogramCounts
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,9 @@ class Books:
             before = None  # another process of the same number
         old = before.account if before is not None else StreamAccount()
         self._running[horse] = now
-        for sums, counts, known in (
-            (self._frames, account.frames, old.frames),
-            (self._faces, account.faces, old.faces),
-            (self._reconnects, account.reconnects, old.reconnects),
-        ):
-            for key, count in counts.items():
-                sums[key] += count - known.get(key, 0)  # type: ignore[index, call-overload]
+        _add(self._frames, account.frames, old.frames)
+        _add(self._faces, account.faces, old.faces)
+        _add(self._reconnects, account.reconnects, old.reconnects)
         for step, histogram in account.stages.items():
             fresh = _since(histogram, old.stages.get(step))
             held = self._stages.get(step)
@@ -110,6 +108,11 @@ class Books:
         if account.latency is not None:
             fresh = _since(account.latency, old.latency)
             self._latency = fresh if self._latency is None else self._latency.plus(fresh)
+
+
+def _add(sums: Counter[Key], now: Mapping[Key, int], before: Mapping[Key, int]) -> None:
+    for key, count in now.items():
+        sums[key] += count - before.get(key, 0)
 
 
 def _since(now: HistogramCounts, before: HistogramCounts | None) -> HistogramCounts:

@@ -12,7 +12,6 @@ import socket
 import time
 from typing import Any
 
-from mien.account import StreamAccount
 from mien.jobs.environment import CHANNEL
 
 MOST_BYTES = 65_536
@@ -73,21 +72,6 @@ class Voice:
     def died(self, worker: int) -> None:
         """Say that a worker has ended, and its work horse with it."""
         self.tell({"what": "died", "worker": worker}, last=True)
-
-
-class HorseVoice:
-    """The voice of one attempt at a job."""
-
-    def __init__(self, job: str, source: str, kind: str, voice: Voice | None = None) -> None:
-        """source, kind: as they may be shown."""
-        self._voice = voice or Voice()
-        self._who = {
-            "what": "account", "horse": os.getpid(), "worker": os.getppid(),
-            "job": job, "source": source, "kind": kind,
-        }  # fmt: skip
-
-    def tell(self, account: StreamAccount, *, last: bool = False) -> None:
-        self._voice.tell({**self._who, "account": account.to_json()}, last=last)
 
 
 def _inherited() -> int | None:

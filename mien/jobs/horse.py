@@ -18,6 +18,7 @@ from mien.jobs.roots import Roots
 from mien.jobs.sealing import unseal
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import tell
+from mien.logs import about
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer
 
@@ -31,6 +32,7 @@ def run(job: str) -> None:
     It returns where the job has ended, well or not: the record says how. It raises where another
     attempt should be made.
     """
+    about(job)
     url = os.environ.get(REDIS_URL, DEFAULT_URL)
     store = JobStore(RedisServer(url))
     record = store.get(job, PATIENCE_S)

@@ -33,16 +33,15 @@ class StreamMetrics(Collector):
         running = {job.job: job for job in self._books.running()}  # of two attempts the later one
         yield metrics.WORKER_BUSY_RATIO.alone(min(1.0, len(running) / self._concurrency))
         accounts = {job: one.account for job, one in running.items()}
-        yield metrics.STREAM_UP.of({(job,): one.up for job, one in accounts.items()})
-        yield metrics.STREAM_FPS.of({(job,): one.fps for job, one in accounts.items()})
-        yield metrics.WINDOW_BYTES.of({(job,): one.window_bytes for job, one in accounts.items()})
-        yield metrics.STREAM_INFO.of({(job, o.source, o.kind): 1 for job, o in running.items()})
-        outputs = {
-            (job, str(number)): fine
+        yield metrics.STREAM_UP.of(((job,), one.up) for job, one in accounts.items())
+        yield metrics.STREAM_FPS.of(((job,), one.fps) for job, one in accounts.items())
+        yield metrics.WINDOW_BYTES.of(((job,), one.window_bytes) for job, one in accounts.items())
+        yield metrics.STREAM_INFO.of(((job, o.source, o.kind), 1) for job, o in running.items())
+        yield metrics.OUTPUT_UP.of(
+            ((job, str(number)), fine)
             for job, account in accounts.items()
             for number, fine in enumerate(account.outputs, 1)
-        }
-        yield metrics.OUTPUT_UP.of(outputs)
+        )
 
     def describe(self) -> list[Family]:
         return []
@@ -50,17 +49,17 @@ class StreamMetrics(Collector):
     def _totals(self) -> Iterator[Family]:
         sums = self._books.totals()
         failed = sum(count for (state, _), count in sums.frames.items() if state == "failed")
-        faces = metrics.with_zeros(metrics.by_label(sums.faces), [(name,) for name in EXPRESSIONS])
-        yield metrics.FRAMES.of(metrics.with_zeros(sums.frames, metrics.KNOWN_FRAMES))
+        faces = metrics.by_label(sums.faces)
+        yield metrics.FRAMES.of(metrics.with_zeros(sums.frames.items(), metrics.KNOWN_FRAMES))
         yield metrics.DEAD_LETTERS.alone(failed)
-        yield metrics.FACES.of(faces)
-        yield metrics.RECONNECTS.of(
-            metrics.with_zeros(metrics.by_label(sums.reconnects), metrics.KNOWN_RECONNECTS)
+        yield metrics.FACES.of(metrics.with_zeros(faces, [(name,) for name in EXPRESSIONS]))
+        reconnects = metrics.by_label(sums.reconnects)
+        yield metrics.RECONNECTS.of(metrics.with_zeros(reconnects, metrics.KNOWN_RECONNECTS))
+        yield metrics.STAGE_SECONDS.histogram(
+            ((stage,), sums.stages[stage]) for stage in sorted(sums.stages)
         )
-        stages = {(stage,): counts for stage, counts in sums.stages.items()}
-        yield metrics.STAGE_SECONDS.histogram(stages)
         latency = sums.latency or metrics.CAPTURE_TO_RESULT_SECONDS.nothing
-        yield metrics.CAPTURE_TO_RESULT_SECONDS.histogram({(): latency})
+        yield metrics.CAPTURE_TO_RESULT_SECONDS.histogram([((), latency)])
 
 
 class JobMetrics(Collector):

@@ -25,7 +25,7 @@ HUNG_S = 120.0
 
 
 class Meter:
-    """Of one analyzer's thread. It counts as at work from when it got leases until it asks again."""
+    """Of one analyzer's thread, which is at work from when it got leases until it asks again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -126,10 +126,10 @@ class AnalyzerMetrics(Collector):
         return "a thread hangs in an analysis" if any(m.hangs for m in self.meters) else None
 
     def collect(self) -> Iterator[Family]:
-        stages = self._clock.histograms().items()
-        yield metrics.STAGE_SECONDS.histogram({(stage,): counts for stage, counts in stages})
-        yield metrics.BATCH_FRAMES.histogram({(): self.batches.counts()})
-        yield metrics.MODEL_INFO.of(dict.fromkeys(self._models(), 1))
+        stages = self._clock.histograms()
+        yield metrics.STAGE_SECONDS.histogram(((stage,), stages[stage]) for stage in sorted(stages))
+        yield metrics.BATCH_FRAMES.histogram([((), self.batches.counts())])
+        yield metrics.MODEL_INFO.of((labels, 1) for labels in self._models())
         busy = [meter.busy for meter in self.meters]
         yield metrics.WORKER_BUSY_RATIO.alone(sum(busy) / len(busy) if busy else 0.0)
 

@@ -31,13 +31,15 @@ class QueueMetrics(Collector):
         return NO_SERVER if self._reading.get() is None else None
 
     def collect(self) -> Iterator[Family]:
-        yield metrics.WORKER_INFO.of({(self._kind, metadata.version("mien")): 1})
+        yield metrics.WORKER_INFO.of([((self._kind, metadata.version("mien")), 1)])
         state = self._reading.get()
-        yield metrics.QUEUE_FRAMES.alone(state and state.frames)
-        yield metrics.QUEUE_BYTES.alone(state and state.nbytes)
-        yield metrics.QUEUE_OLDEST_SECONDS.alone(state and state.oldest_s)
-        yield metrics.QUEUE_STREAMS.alone(state and state.streams)
-        yield metrics.ANALYZERS.alone(state and state.analyzers)
+        if state is None:
+            return
+        yield metrics.QUEUE_FRAMES.alone(state.frames)
+        yield metrics.QUEUE_BYTES.alone(state.nbytes)
+        yield metrics.QUEUE_OLDEST_SECONDS.alone(state.oldest_s)
+        yield metrics.QUEUE_STREAMS.alone(state.streams)
+        yield metrics.ANALYZERS.alone(state.analyzers)
 
     def describe(self) -> list[Family]:
         """Nothing: whoever registers must not ask the server."""

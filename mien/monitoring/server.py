@@ -68,7 +68,8 @@ def serve(door: socket.socket, collectors: Iterable[Collector], alive: Check, re
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return metrics(environ, start)
+            pages: Iterable[bytes] = metrics(environ, start)
+            return pages
         if path not in checks:
             start("404 Not Found", TEXT)
             return [b"/metrics, /healthz and /readyz are here\n"]
