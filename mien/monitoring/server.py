@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIRST_PORT = 9464
 """Where a search begins; it is the customary port of exporters."""
 MOST_PORTS = 100
-TEXT = [("Content-Type", "text/plain; charset=utf-8")]
+TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
 
 Check = Callable[[], str | None]
 """Why something is not as it should be, in one sentence; None where it is. It must be quick."""
@@ -71,10 +71,10 @@ def serve(door: socket.socket, collectors: Iterable[Collector], alive: Check, re
             pages: Iterable[bytes] = metrics(environ, start)
             return pages
         if path not in checks:
-            start("404 Not Found", TEXT)
+            start("404 Not Found", list(TEXT))
             return [b"/metrics, /healthz and /readyz are here\n"]
         trouble = checks[path]()
-        start("503 Service Unavailable" if trouble else "200 OK", TEXT)
+        start("503 Service Unavailable" if trouble else "200 OK", list(TEXT))
         return [f"{trouble or 'ok'}\n".encode()]
 
     server = _Server(door)
