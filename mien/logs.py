@@ -24,6 +24,7 @@ def set_up(form: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)  # else a library's warning is no event, and several lines
 
 
 def about(job: str) -> None:

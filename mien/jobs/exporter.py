@@ -32,7 +32,7 @@ class Exporter:
         self._concurrency = concurrency
         self._books = Books()
         self._queue = QueueMetrics(url, "stream")
-        self._began_s = time.monotonic()
+        self._whole_s = time.monotonic()  # when all workers were heard of the last time
         folder = Path(os.environ.get(OUTPUT_ROOT) or Path.cwd())
         self._collectors = [
             StreamMetrics(self._books, concurrency), self._queue, JobMetrics(url),
@@ -53,10 +53,11 @@ class Exporter:
                 continue
 
     def _alive(self) -> str | None:
-        silent_s = self._books.silent_s()
-        missing = len(silent_s) < self._concurrency
-        if missing and time.monotonic() - self._began_s > HUNG_S:
-            return "a worker has not begun"
+        silent_s, now_s = self._books.silent_s(), time.monotonic()
+        if len(silent_s) >= self._concurrency:
+            self._whole_s = now_s
+        if now_s - self._whole_s > HUNG_S:
+            return "a worker does not begin"
         return "a worker hangs" if any(s > HUNG_S for s in silent_s) else None
 
     def _ready(self) -> str | None:
