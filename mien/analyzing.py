@@ -68,6 +68,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
     clock = HistogramClock()
     monitor = _Monitor(url, pipelines, clock)
     try:
+        device = pipelines.device  # a wrong one is told before anything else
         if door is not None:
             monitor.serve(door)
         # before any work is taken: whoever dies of a wrong option must not have frames in hand
@@ -85,7 +86,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
         with _Draining(analyzers) as draining, shared_cores():
             threads = [group.start(f"analyzer {n}", a.run) for n, a in enumerate(analyzers)]
             monitor.loaded = True
-            _log.info("analyzing on %s", pipelines.device)
+            _log.info("analyzing on %s", device)
             while any(thread.is_alive() for thread in threads):
                 for thread in threads:
                     thread.join(JOIN_S)
