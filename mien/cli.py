@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
-from mien.job_commands import cancel, list_jobs, retry, status, submit
+from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
 from mien.worker_commands import worker
 
@@ -193,7 +193,7 @@ def evaluate(
         write_whole(json_file, found.to_json(), overwrite=overwrite)
 
 
-for command in (submit, list_jobs, status, cancel, retry, worker):
+for command in (submit, attach, list_jobs, status, cancel, retry, worker):
     cli.add_command(command)
 
 

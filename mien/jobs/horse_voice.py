@@ -30,8 +30,8 @@ class HorseVoice:
         }  # fmt: skip
         self._told_s = float("-inf")
         self._passed: deque[tuple[float, int]] = deque()
-        # before its first picture a camera counts as down
-        self._tell(StreamAccount(up=self._kind != "camera"))
+        # before its first picture only a file counts as there
+        self._tell(StreamAccount(up=self._kind == "file"))
 
     def tick(self, stream: Stream) -> None:
         """To be called all the time."""

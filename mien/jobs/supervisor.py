@@ -14,6 +14,7 @@ from types import FrameType
 import redis
 
 from mien.contract.errors import MienError
+from mien.interrupts import LEAVE
 from mien.jobs import environment
 from mien.jobs.channel import Channel, Voice
 from mien.jobs.exporter import Exporter
@@ -34,8 +35,9 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """Forks the workers, starts them again, and passes on the wish to stop.
 
-    On SIGTERM or SIGINT every worker finishes the job that it runs; on the second it breaks off,
-    and the job goes back to the queue. One more child serves their metrics.
+    On SIGTERM or SIGINT every worker finishes the job that it runs, or a camera's files, and the
+    camera goes back to the queue; on the second it breaks off, and any job goes back. One more
+    child serves their metrics.
     """
 
     def __init__(self, url: str, concurrency: int, door: socket.socket | None = None) -> None:
@@ -132,5 +134,6 @@ def work(url: str) -> None:
     """Carry out jobs until a signal says stop."""
     store = JobStore(RedisServer(url))
     connection = redis.Redis.from_url(url, protocol=2)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
     worker = StreamWorker(stream_queue(connection), connection, partial(give_up, store))
     worker.work(logging_level="WARNING")
