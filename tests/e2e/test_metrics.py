@@ -109,15 +109,15 @@ def job(cli: Cli, camera: Camera, prometheus: Prometheus) -> str:
 def test_prometheus_knows_throughput_and_latency(job: str, prometheus: Prometheus) -> None:
     wait_for(lambda: prometheus.ask("sum(rate(mien_frames_total[5s])) > 0"))
     wait_for(lambda: prometheus.ask('sum(mien_faces_total{expression="happy"}) > 0'))
+    wait_for(lambda: prometheus.ask("sum(rate(mien_capture_to_result_seconds_count[10s])) > 0"))
     (median_s,) = prometheus.ask(
         "histogram_quantile(0.5, sum by (le) (rate(mien_capture_to_result_seconds_bucket[10s])))"
     )
     assert 0 < median_s <= 10
-    (analysed,) = prometheus.ask('sum(mien_batch_frames_sum{job="mien-analyzer"})')
-    assert analysed > 0
+    wait_for(lambda: prometheus.ask('sum(mien_batch_frames_sum{job="mien-analyzer"}) > 0'))
     for stage in ("shrink", "encode", "detection", "classification"):
         query = f'sum(rate(mien_stage_seconds_sum{{stage="{stage}"}}[10s]))'
-        assert prometheus.ask(f"{query} > 0"), stage
+        wait_for(lambda: prometheus.ask(f"{query} > 0"))  # noqa: B023
 
 
 def test_prometheus_knows_who_is_there(job: str, prometheus: Prometheus) -> None:
