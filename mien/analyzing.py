@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Self
+from typing import Self
+
+from prometheus_client import ProcessCollector
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.stage import StageClock
+from mien.contract.histogram_clock import HistogramClock
 from mien.cores import shared_cores
+from mien.monitoring.analyzer import AnalyzerMetrics, MeteredPipeline, MeteredWork
+from mien.monitoring.queue import QueueMetrics
+from mien.monitoring.server import serve as serve_metrics
 from mien.pipelines import Pipelines
 from mien.stages import StageGroup
+from mien.transport.ports import WorkPort
 from mien.transport.redis import RedisTransport
 from workers.analyzer import Analyzer
-
-if TYPE_CHECKING:
-    from model.pipeline import ExpressionPipeline
 
 THREADS = 2
 """So that a device is busy while the other thread's Python runs; they share the networks."""
@@ -27,6 +31,9 @@ THREADS = 2
 JOIN_S = 0.2
 DRAIN_S = 20.0
 """So long may the batch in hand take after the wish to stop, and the server to come back."""
+
+NUMERICS = ("classifier_dtype", "torch")
+"""What of them is the same for all settings."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +51,11 @@ class AnalyzerSettings:
     """How long the first image of a batch waits for others to share it with."""
 
 
-def serve(url: str, settings: AnalyzerSettings) -> None:
+def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = None) -> None:
     """Work for all streams on the server; returns after SIGTERM or SIGINT.
 
-    What was taken by then is finished, what had not begun is handed back.
+    What was taken by then is finished, what had not begun is handed back. Metrics are served at
+    `door`, if there is one.
 
     Raises:
         UsageError: there is no such device, or the URL is none of a Redis server.
@@ -57,14 +65,18 @@ def serve(url: str, settings: AnalyzerSettings) -> None:
     pipelines = Pipelines(settings.weights, settings.device)
     transport = RedisTransport(url)
     group = StageGroup(transport.close)
+    clock = HistogramClock()
+    monitor = _Monitor(url, pipelines, clock)
     try:
+        device = pipelines.device  # a wrong one is told before anything else
+        if door is not None:
+            monitor.serve(door)
         # before any work is taken: whoever dies of a wrong option must not have frames in hand
         pipelines.check()
-        clock = StageClock()
         analyzers = [
             Analyzer(
-                transport.work(pipelines.serves, lambda: pipelines.numerics),
-                _timed(pipelines, clock),
+                monitor.work(transport.work(pipelines.serves, lambda: pipelines.numerics)),
+                monitor.pipeline_for,
                 batch=settings.batch,
                 clock=clock,
                 delay_s=settings.delay_s,
@@ -73,7 +85,8 @@ def serve(url: str, settings: AnalyzerSettings) -> None:
         ]
         with _Draining(analyzers) as draining, shared_cores():
             threads = [group.start(f"analyzer {n}", a.run) for n, a in enumerate(analyzers)]
-            _log.info("analyzing on %s", pipelines.device)
+            monitor.loaded = True
+            _log.info("analyzing on %s", device)
             while any(thread.is_alive() for thread in threads):
                 for thread in threads:
                     thread.join(JOIN_S)
@@ -84,14 +97,38 @@ def serve(url: str, settings: AnalyzerSettings) -> None:
         transport.close()
 
 
-def _timed(
-    pipelines: Pipelines, clock: StageClock
-) -> Callable[[AnalysisSettings], ExpressionPipeline]:
-    def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
-        with clock.time("load"):
-            return pipelines.get(settings)
+class _Monitor:
+    """What is told of this process: times, sizes of batches, and whether it is ready."""
 
-    return pipeline_for
+    def __init__(self, url: str, pipelines: Pipelines, clock: HistogramClock) -> None:
+        self._url, self._pipelines, self._clock = url, pipelines, clock
+        self._metrics = AnalyzerMetrics(clock, self._models)
+        self._queue = QueueMetrics(url, "analyzer")
+        self.loaded = False
+        """Whether it takes work."""
+
+    def serve(self, door: socket.socket) -> None:
+        collectors = [self._metrics, self._queue, ProcessCollector(registry=None)]
+        serve_metrics(door, collectors, self._metrics.alive, self._ready)
+
+    def work(self, work: WorkPort) -> WorkPort:
+        return MeteredWork(work, self._metrics.meter())
+
+    def pipeline_for(self, settings: AnalysisSettings) -> MeteredPipeline:
+        with self._clock.time("load"):
+            return MeteredPipeline(self._pipelines.get(settings), self._metrics.batches)
+
+    def _ready(self) -> str | None:
+        return self._queue.trouble() if self.loaded else "the networks are being loaded"
+
+    def _models(self) -> list[tuple[str, str, str, str]]:
+        if not self.loaded:
+            return []
+        numerics = self._pipelines.numerics  # empty before the first image
+        said = " ".join(f"{name}={numerics[name]}" for name in NUMERICS if name in numerics)
+        device = self._pipelines.device
+        named = self._pipelines.weights().items()
+        return [(name, sha256, device, said) for sha256, name in named]
 
 
 class _Draining:

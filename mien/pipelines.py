@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mien.contract.analyses import AnalysisSettings
@@ -42,6 +43,10 @@ class Pipelines:
     def serves(self, settings: AnalysisSettings) -> bool:
         """Whether the weights that the settings name are here."""
         return settings.weights_sha256 in self._weights
+
+    def weights(self) -> dict[str, str]:
+        """Name, or file name, by hash, of all that it serves."""
+        return {sha256: Path(name).name for sha256, name in self._weights.items()}
 
     @property
     def device(self) -> str:

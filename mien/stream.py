@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from mien.account import StreamAccount, short_reason
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
+from mien.contract.histogram_clock import HistogramClock
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
 from mien.contract.outputs import OutputSettings
@@ -141,6 +144,25 @@ class Stream:
             "size_changes": source.changes,
             "outputs": [dataclasses.asdict(health) for health in self._health()],
         }
+
+    def account(self) -> StreamAccount:
+        """All that has been counted so far; may be asked from any thread, and after the end."""
+        source, live, frames = self._source, self.progress.live, Counter[tuple[str, str]]()
+        for (state, reason), count in self._ledger.counts().items():
+            frames[state, short_reason(reason)] += count
+        camera = source if isinstance(source, LiveSource) else None
+        histograms = self._clock.histograms() if isinstance(self._clock, HistogramClock) else {}
+        return StreamAccount(
+            frames=dict(frames),
+            faces=dict(self._summary.expressions),
+            reconnects=dict(camera.reconnects_by) if camera else {},
+            stages=histograms,
+            latency=live.latency.counts() if live else None,
+            up=not (camera and camera.trouble),
+            fps=live.fps if live else 0.0,
+            window_bytes=self._window.nbytes,
+            outputs=tuple(health.fine for health in self._health()),
+        )
 
     def _health(self) -> list[OutputHealth]:
         return [] if self._sink is None else self._sink.health()

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mien.job_commands import SERVER
 from mien.jobs import environment
+from mien.logs import LogFormat, set_up
+
+
+def monitoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a worker can be watched; the same for all kinds."""
+    port = click.option(
+        "--metrics-port",
+        type=click.IntRange(1, 65_535),
+        metavar="N",
+        help="Where /metrics, /healthz and /readyz are served; by default at the first free port "
+        "from 9464.  [env: MIEN_METRICS_PORT]",
+        envvar="MIEN_METRICS_PORT",
+    )
+    form = click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How events are written to standard error, one a line.  [env: MIEN_LOG_FORMAT]",
+        envvar="MIEN_LOG_FORMAT",
+    )
+    return port(form(command))
 
 
 @click.group()
@@ -49,17 +72,22 @@ def worker() -> None:
     metavar="MS",
     help="How long a picture waits for others to share a batch with.",
 )
+@monitoring_options
 def analyzer(
-    redis_url: str, weights: tuple[str, ...], device: str, batch: int, max_delay_ms: int
+    redis_url: str, weights: tuple[str, ...], device: str, batch: int, max_delay_ms: int,
+    metrics_port: int | None, log_format: LogFormat,
 ) -> None:  # fmt: skip
     """Find faces and read expressions for all streams of the server.
 
     Start as many as you like, on any machine; each may be stopped or killed at any time.
     """
+    from mien.monitoring.server import listen
+
+    set_up(log_format)
+    door = listen(metrics_port)
     from mien.analyzing import AnalyzerSettings, serve
 
-    _log_to_stderr()
-    serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000))
+    serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000), door)
 
 
 @worker.command()
@@ -94,8 +122,10 @@ def analyzer(
     help="How pictures travel to the analyzers: raw loses nothing, jpeg saves a thin network.",
     envvar="MIEN_WIRE",
 )
+@monitoring_options
 def stream(
-    redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str
+    redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str,
+    metrics_port: int | None, log_format: LogFormat,
 ) -> None:  # fmt: skip
     """Read sources and write outputs of the jobs in the server's queue.
 
@@ -104,18 +134,13 @@ def stream(
     Addresses with a password need the secret in MIEN_SECRET that their submitter had.
     """
     from mien.jobs.supervisor import Supervisor
+    from mien.monitoring.server import listen
 
-    _log_to_stderr()
+    set_up(log_format)
     os.environ[environment.REDIS_URL] = redis_url  # the work horses read it there
     os.environ[environment.WIRE] = wire
     roots = {environment.INPUT_ROOT: input_root, environment.OUTPUT_ROOT: output_root}
     for name, root in roots.items():
         if root is not None:
             os.environ[name] = str(root.resolve())
-    Supervisor(redis_url, concurrency).run()
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    Supervisor(redis_url, concurrency, listen(metrics_port)).run()

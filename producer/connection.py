@@ -26,6 +26,8 @@ PORTS = {"rtsp": 554, "rtsps": 322}
 MOST_BYTES = 64_000_000
 """Packets that wait to be decoded; more of them are not read from a server that waits for us."""
 
+ENDED = "the stream ended"
+
 BEHIND_S, FAR_BEHIND_S = 1.0, 3.0
 """A packet that waited so long is left out, up to the next picture that can be decoded without
 it; after the second time that picture is waited for."""
@@ -151,7 +153,7 @@ class Connection:
                     return
                 if packet.size:
                     self._put(Arrived(packet, time.time_ns(), time.monotonic_ns()))
-            self.cause = "the stream ended"
+            self.cause = ENDED
         except (av.error.FFmpegError, OSError, IndexError) as error:
             self.cause = explain(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from producer.addresses import Address
 from producer.backoff import Backoff
 from producer.connection import BEHIND_S, Connection
 from producer.decoding import CONNECTION_LOST, END_OF_FILE
-from producer.live_session import LivePicture, LiveSession, describe
+from producer.live_session import LivePicture, LiveSession, describe, why_lost
 from producer.live_times import LiveTimes
 from producer.opening import Timeouts
 from producer.picture_maker import PictureMaker, Size
@@ -84,6 +85,9 @@ class LiveSource:
         """Why there is no picture now, as the end of a sentence; empty while there is one."""
         self.reconnects = 0
         """Connections that gave a picture, after the first one."""
+        self.reconnects_by: Counter[str] = Counter()
+        """The same by why the one before was lost."""
+        self._why = ""
         self.changes = 0
         """How often the size of the pictures changed."""
         try:
@@ -165,6 +169,7 @@ class LiveSource:
         if session.epoch > self._last.epoch:
             self._times.anchor()
             self.reconnects += 1
+            self.reconnects_by[self._why] += 1
             self._tell_back()
         yield self._frame(session, picture)
 
@@ -247,6 +252,7 @@ class LiveSource:
         if session.connection.complete:
             self.reason = END_OF_FILE
         if session.count:
+            self._why = why_lost(session.cause)
             self._backoff.lasted(now_s - session.began_s)
             self._lost_s = now_s
         self._give_up_late()

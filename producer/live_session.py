@@ -11,7 +11,7 @@ from mien.contract.errors import SourceError
 from mien.contract.frames import Capture, SourceInfo
 from mien.contract.pictures import Picture
 from producer.addresses import Address
-from producer.connection import Connection
+from producer.connection import ENDED, Connection
 from producer.live_decoder import Decoded, LiveDecoder
 from producer.opening import RefusedError, Timeouts
 from producer.picture_maker import PictureMaker
@@ -21,6 +21,9 @@ from producer.timestamps import Timeline
 SILENT = "it sends nothing any more"
 UNANSWERED = "it did not answer in time, or with no video"
 BARREN = "it sends packets that give no picture"
+
+CAUSES = {SILENT: "silent", BARREN: "no picture", ENDED: "ended"}
+CUT_OFF = "cut off"
 
 BARREN_READS = 3
 """So many times the limit of a read may pass without a picture while packets come."""
@@ -131,6 +134,11 @@ class LiveSession:
             self.cause = SILENT
         elif now_s - self._picture_s > BARREN_READS * read_s:
             self.cause = BARREN
+
+
+def why_lost(cause: str) -> str:
+    """A cause as one of few words; FFmpeg has any number of others."""
+    return CAUSES.get(cause, CUT_OFF)
 
 
 def describe(

@@ -56,6 +56,7 @@ class Muxer:
         self._cuts = CutFinder()
         self._cut_ns = 0
         self._before: FaceSnapshot | None = None
+        self._reasons: dict[int, str] = {}  # why frames have no analysis, until their turn
         self._ahead: tuple[int, FaceSnapshot | None] | None = None  # its index and what it gave
 
     def run(self) -> EndOfStream:
@@ -77,7 +78,7 @@ class Muxer:
         """Bring one frame to its end, and into the books."""
         state = self._reach(frame)
         self._show(frame)
-        self._ledger.count(state)
+        self._ledger.count(state, reason=self._reasons.pop(frame.index, None))
 
     def _bridge(self, waiting: WaitingGap) -> None:
         """A moment without a picture; files have none."""
@@ -112,7 +113,8 @@ class Muxer:
         """Wait for the analysis of a frame; it goes into the results in the order of frames."""
         record = self._analyses.take(frame.index)
         if record.analysis is None:
-            self._results.lost(frame.index, frame.pts_ns, record.reason or "unknown")
+            reason = self._reasons[frame.index] = record.reason or "unknown"
+            self._results.lost(frame.index, frame.pts_ns, reason)
             return None
         snapshot = self._remember(frame, record.analysis)
         self._results.write(snapshot)

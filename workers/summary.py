@@ -38,6 +38,8 @@ class Summary:
     def __init__(self, most_tracks: int | None = None) -> None:
         """most_tracks: more are not kept, the oldest go first; None keeps all."""
         self.tracks: dict[int, TrackSummary] = {}
+        self.expressions: Counter[str] = Counter()
+        """Detections so far by their own expression."""
         self._most = most_tracks
         self._before: FaceSnapshot | None = None
 
@@ -46,6 +48,7 @@ class Summary:
         self._pass(snapshot.time_ns)
         self._before = snapshot
         for face in snapshot.found:
+            self.expressions[EXPRESSIONS[int(face.probabilities.argmax())]] += 1
             entry = self.tracks.setdefault(
                 face.track, TrackSummary(face.track, snapshot.time_ns, snapshot.time_ns)
             )

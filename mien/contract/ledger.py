@@ -30,26 +30,33 @@ class Ledger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._states: Counter[FrameState] = Counter()
-        self._reasons: Counter[str] = Counter()
+        self._counts: Counter[tuple[FrameState, str | None]] = Counter()
 
     def count(self, state: FrameState, frames: int = 1, reason: str | None = None) -> None:
         """Put `frames` frames into a state; `reason` is wanted where frames are lost."""
         with self._lock:
-            self._states[state] += frames
-            if reason is not None:
-                self._reasons[reason] += frames
+            self._counts[state, reason] += frames
 
     @property
     def total(self) -> int:
         with self._lock:
-            return self._states.total()
+            return self._counts.total()
+
+    def counts(self) -> dict[tuple[FrameState, str | None], int]:
+        """Frames by state and reason."""
+        with self._lock:
+            return dict(self._counts)
 
     def as_dict(self) -> dict[str, object]:
         """All states with their counts, and the reasons of losses."""
-        with self._lock:
-            states: dict[str, object] = {state: self._states[state] for state in FRAME_STATES}
-            return {**states, "reasons": dict(self._reasons)}
+        states: Counter[FrameState] = Counter()
+        reasons: Counter[str] = Counter()
+        for (state, reason), frames in self.counts().items():
+            states[state] += frames
+            if reason is not None:
+                reasons[reason] += frames
+        counts: dict[str, object] = {state: states[state] for state in FRAME_STATES}
+        return {**counts, "reasons": dict(reasons)}
 
     def check(self, decoded: int, corrupt: int) -> None:
         """Raise `LedgerError` unless the states add up to what was read."""

@@ -7,6 +7,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
+from mien.contract.histogram import LATENCY_BOUNDS_S, Histogram
+
 MINUTE_S = 60.0
 
 MOST_CREDIT = 32
@@ -80,10 +82,13 @@ class LiveProgress:
         self._written: deque[tuple[float, float]] = deque()
         self._drops: Counter[str] = Counter()
         self._outages = 0
+        self.latency = Histogram(LATENCY_BOUNDS_S)
+        """Of all pictures since the stream began."""
 
     def written(self, latency_s: float) -> None:
         """A picture has been handed to the encoder so long after it had arrived."""
         now_s = self._clock()
+        self.latency.observe(latency_s)
         with self._lock:
             self._written.append((now_s, latency_s))
             self._trim(now_s)
@@ -98,6 +103,14 @@ class LiveProgress:
         with self._lock:
             self._outages += 1
 
+    @property
+    def fps(self) -> float:
+        """Pictures written a second, over the last minute."""
+        now_s = self._clock()
+        with self._lock:
+            self._trim(now_s)
+            return round(len(self._written) / self._minute_s(now_s), 2)
+
     def as_dict(self) -> dict[str, object]:
         """Over the last minute: pictures a second and percentiles of latency; the rest in all."""
         now_s = self._clock()
@@ -106,7 +119,7 @@ class LiveProgress:
             latencies = sorted(latency for _, latency in self._written)
             uptime_s = now_s - self._began_s
             return {
-                "fps": round(len(latencies) / max(min(uptime_s, MINUTE_S), 1e-3), 2),
+                "fps": round(len(latencies) / self._minute_s(now_s), 2),
                 "latency_p50_s": _share(latencies, 0.5),
                 "latency_p95_s": _share(latencies, 0.95),
                 "latency_p99_s": _share(latencies, 0.99),
@@ -114,6 +127,9 @@ class LiveProgress:
                 "outages": self._outages,
                 "uptime_s": round(uptime_s, 1),
             }
+
+    def _minute_s(self, now_s: float) -> float:
+        return max(min(now_s - self._began_s, MINUTE_S), 1e-3)
 
     def _trim(self, now_s: float) -> None:
         while self._written and self._written[0][0] < now_s - MINUTE_S:

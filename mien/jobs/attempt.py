@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from mien.contract.errors import Interrupted, JobError, MienError, SourceError
+from mien.contract.histogram_clock import HistogramClock
 from mien.contract.requests import SEGMENT_S, RunRequest
-from mien.contract.stage import StageClock
 from mien.driving import drive
 from mien.interrupts import Interrupts
+from mien.jobs.horse_voice import HorseVoice
 from mien.jobs.record import JobRecord, State, What, failed
 from mien.jobs.roots import Roots
 from mien.jobs.store import JobStore
@@ -44,8 +45,10 @@ def carry_out(
     (`Interrupted`), or a newer attempt has begun (`Superseded`).
     """
     teller = Teller(record, store)
+    voice = HorseVoice(record.id, record.source)
+    _log.info("the attempt begins", extra={"attempt": teller.record.attempts})
     try:
-        outcome = _run(teller, request, open_transport, roots)
+        outcome = _run(teller, voice, request, open_transport, roots)
     except (Interrupted, Superseded):
         raise
     except Cancelled:
@@ -71,7 +74,11 @@ def carry_out(
 
 
 def _run(
-    teller: Teller, request: RunRequest, open_transport: Callable[[], Transport], roots: Roots
+    teller: Teller,
+    voice: HorseVoice,
+    request: RunRequest,
+    open_transport: Callable[[], Transport],
+    roots: Roots,
 ) -> Outcome:
     roots.check(request)
     if teller.record.owns_outputs:
@@ -87,12 +94,18 @@ def _run(
         transport = open_transport()
         stack.callback(transport.close)
         stream = Stream(
-            request, source, transport, weights=weights, clock=StageClock(), name=teller.record.id,
-            again=teller.record.owns_outputs,
+            request, source, transport, weights=weights, clock=HistogramClock(),
+            name=teller.record.id, again=teller.record.owns_outputs,
         )  # fmt: skip
         stack.callback(stream.abort)
+        stack.callback(voice.end, stream)
         teller.begin()
-        if not drive(stream, transport, (), interrupts, lambda: teller.tick(stream)):
+
+        def tell() -> None:
+            voice.tick(stream)
+            teller.tick(stream)
+
+        if not drive(stream, transport, (), interrupts, tell):
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer")
@@ -152,4 +165,4 @@ def _tell_bug(record: JobRecord, error: Exception) -> None:
     """Where it happened, without the texts of errors: they may hold what must not be shown."""
     steps = "".join(traceback.format_tb(error.__traceback__))
     what = type(error).__name__ if record.sealed else f"{type(error).__name__}: {error}"
-    _log.error("job %s: a bug in mien: %s\n%s", record.id, what, steps)
+    _log.error("a bug in mien: %s", what, extra={"trace": steps})

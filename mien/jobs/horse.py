@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import replace
@@ -18,8 +19,11 @@ from mien.jobs.roots import Roots
 from mien.jobs.secrets import reveal
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import tell
+from mien.logs import about
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer
+
+_log = logging.getLogger(__name__)
 
 PATIENCE_S = 60.0
 """How long the beginning of an attempt waits for the server."""
@@ -31,6 +35,7 @@ def run(job: str) -> None:
     It returns where the job has ended, well or not: the record says how. It raises where another
     attempt should be made.
     """
+    about(job)
     url = os.environ.get(REDIS_URL, DEFAULT_URL)
     store = JobStore(RedisServer(url))
     record = store.get(job, PATIENCE_S)
@@ -67,6 +72,7 @@ def give_up(store: JobStore, job: str) -> None:
 def end(store: JobStore, record: JobRecord) -> None:
     """Write the last record of a job that is not running, and tell whoever waits for it."""
     store.put(record)
+    _log.warning("the job is %s", record.state, extra={"job": record.id, "error": record.error})
     store.forget_wish(record.id, PATIENCE_S)
     if record.webhook is not None:
         tell(record.webhook, record)

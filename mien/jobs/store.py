@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import redis
 
 from mien.contract.errors import JobError
-from mien.jobs.record import JobRecord, record_from_json
+from mien.jobs.record import JobRecord, State, record_from_json
 from mien.transport.keys import PREFIX
 from mien.transport.lua import Script
 from mien.transport.redis_server import RedisServer
@@ -104,6 +105,10 @@ class JobStore:
             self.server.call(lambda client: client.zrem(self._ids, *gone), patience_s=0)
         found = [_read(text) for text in texts if text is not None]
         return [record for record in found if record is not None]
+
+    def states(self) -> Counter[State]:
+        """How many jobs there are, by state as their records say it."""
+        return Counter(record.state for record in self.all())
 
     def wish_end(self, job: str) -> None:
         """Ask the running attempt, if there is one, to end."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
+from redis.client import Pipeline
 from rq import Queue, Worker
 from rq.exceptions import AbandonedJobError
 from rq.job import Job
@@ -21,6 +22,7 @@ from rq.utils import now
 
 from mien.contract.errors import Interrupted, MienError
 from mien.interrupts import LEAVE
+from mien.jobs.channel import Voice
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
 
@@ -63,11 +65,17 @@ class StreamWorker(Worker):
             log_job_description=False,
         )
         self._give_up = give_up
+        self._voice = Voice()
         self._cause: BaseException | None = None
         self._lost: list[str] = []
         self._reaped: tuple[int, int, Any] | None = None
 
     # That it lives
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Tells the one who is scraped first: that the server is away is not this worker's end."""
+        self._voice.pulse(self.pid or 0)
+        super().heartbeat(timeout, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return PULSE_S + MISSED_S
@@ -77,7 +85,7 @@ class StreamWorker(Worker):
         try:
             super().maintain_heartbeats(job, execution)
         except (redis.ConnectionError, redis.TimeoutError):
-            _log.warning("job %s: the server does not answer", job.id)
+            _log.warning("the server does not answer", extra={"job": job.id})
 
     def clean_registries(self) -> None:
         """Not where the server has just come back: the living could not say yet that they are."""
@@ -97,7 +105,7 @@ class StreamWorker(Worker):
         self._cause = exc_info[1]
         text = str(self._cause) if isinstance(self._cause, MienError) else ""
         name = type(self._cause).__name__
-        _log.warning("job %s: this attempt has ended (%s)", job.id, text or name)
+        _log.warning("this attempt has ended (%s)", text or name, extra={"job": job.id})
 
     def handle_job_failure(
         self, job: Job, queue: Queue, started_job_registry: Any = None, exc_string: str = "",
@@ -122,7 +130,7 @@ class StreamWorker(Worker):
     def _on_abandoned(self, job: Job, kind: type[BaseException], *_: object) -> bool:
         """RQ found a job whose worker is dead, and is about to try again or to give it up."""
         if issubclass(kind, AbandonedJobError):
-            _log.warning("job %s: its worker is dead", job.id)
+            _log.warning("its worker is dead", extra={"job": job.id})
             if not job.should_retry:
                 self._lost.append(job.id)
         return True
@@ -171,6 +179,7 @@ class StreamWorker(Worker):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
             try:
                 self._reaped = os.wait4(self.horse_pid, 0)
+                self._voice.gone(self.horse_pid)
             finally:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         return self._reaped

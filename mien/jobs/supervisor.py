@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
@@ -13,6 +15,9 @@ import redis
 
 from mien.contract.errors import MienError
 from mien.interrupts import LEAVE
+from mien.jobs import environment
+from mien.jobs.channel import Channel, Voice
+from mien.jobs.exporter import Exporter
 from mien.jobs.horse import give_up
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
@@ -31,55 +36,90 @@ class Supervisor:
     """Forks the workers, starts them again, and passes on the wish to stop.
 
     On SIGTERM or SIGINT every worker finishes the job that it runs, or a camera's files, and the
-    camera goes back to the queue; on the second it breaks off, and any job goes back.
+    camera goes back to the queue; on the second it breaks off, and any job goes back. One more
+    child serves their metrics.
     """
 
-    def __init__(self, url: str, concurrency: int) -> None:
-        """Raises `TransportError` where there is no server."""
+    def __init__(self, url: str, concurrency: int, door: socket.socket | None = None) -> None:
+        """door: where metrics are served, if they are. Raises `TransportError` where there is no
+        server.
+        """
         RedisServer(url).close()
         self._url = url
         self._concurrency = concurrency
+        self._door = door
+        self._channel = Channel()
+        os.environ.pop(environment.CHANNEL, None)
+        if door is not None:
+            os.environ[environment.CHANNEL] = str(self._channel.number)
+        self._voice = Voice()
+        self._pid = os.getpid()
         self._children: set[int] = set()
+        self._exporter: int | None = None
         self._stopping = False
 
     def run(self) -> None:
         """Returns when all workers have ended, after a signal."""
         for number in SIGNALS:
             signal.signal(number, self._pass_on)
+        self._start_exporter()
         for _ in range(self._concurrency):
-            self._start()
+            self._start_worker()
         _log.info("waiting for jobs")
         while self._children:
             child, status = os.wait()
-            if child not in self._children:
-                continue  # somebody's orphan, where this is the first process of a container
-            self._children.discard(child)
-            if not self._stopping:
-                code = os.waitstatus_to_exitcode(status)
-                _log.warning("a stream worker ended (%s); starting another", code)
-                time.sleep(PAUSE_S)
-            if not self._stopping:
-                self._start()
+            if child == self._exporter:
+                self._again("the process of the metrics", status, self._start_exporter)
+            elif child in self._children:
+                self._children.discard(child)
+                self._voice.died(child)
+                self._again("a stream worker", status, self._start_worker)
+            # else somebody's orphan, where this is the first process of a container
+        if self._exporter is not None:
+            os.kill(self._exporter, signal.SIGKILL)
 
-    def _start(self) -> None:
-        parent = os.getpid()
+    def _again(self, what: str, status: int, start: Callable[[], None]) -> None:
+        if not self._stopping:
+            code = os.waitstatus_to_exitcode(status)
+            _log.warning("%s ended (%s); starting another", what, code)
+            time.sleep(PAUSE_S)
+        if not self._stopping:
+            start()
+
+    def _start_worker(self) -> None:
+        self._children.add(self._fork(self._work))
+
+    def _start_exporter(self) -> None:
+        door = self._door
+        if door is None:
+            return
+        exporter = Exporter(self._url, self._concurrency)
+        self._exporter = self._fork(lambda: exporter.run(self._channel, door, self._pid))
+
+    def _work(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        die_with(self._pid)
+        self._channel.reader.close()
+        if self._door is not None:
+            self._door.close()
+        work(self._url)
+
+    def _fork(self, action: Callable[[], None]) -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # none for the child's copy of us
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                for number in SIGNALS:
-                    signal.signal(number, signal.SIG_DFL)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-                die_with(parent)
-                work(self._url)
+                action()
                 code = 0
             except (MienError, redis.RedisError) as error:
                 _log.warning("a stream worker cannot begin: %s", error)
             finally:
                 os._exit(code)  # what the parent has open is the parent's
-        self._children.add(child)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return child
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import replace
@@ -15,6 +16,8 @@ from mien.transport.redis_server import Unreachable
 
 TELL_EVERY_S = 1.0
 """How often the record says how far the job is, and the wish to cancel is looked for."""
+
+_log = logging.getLogger(__name__)
 
 
 class Cancelled(Exception):  # noqa: N818 - what happened, not an error of anybody
@@ -75,7 +78,15 @@ class Teller:
         self.record = replace(record, ended_s=time.time(), eta_s=None)
         self._put()
         self._store.forget_wish(self.record.id, patience_s=math.inf)
+        self._log_end()
         return self.record
+
+    def _log_end(self) -> None:
+        last = self.record
+        seconds = (last.ended_s or 0.0) - (last.started_s or 0.0)
+        facts = {"frames": last.done, "seconds": round(seconds, 1), "exit_code": last.exit_code}
+        level = logging.WARNING if last.state == "failed" else logging.INFO
+        _log.log(level, "the job is %s", last.state, extra={**facts, "error": last.error})
 
     def _is_time(self) -> bool:
         now_s = time.monotonic()

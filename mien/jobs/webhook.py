@@ -45,5 +45,5 @@ def tell(url: str, record: JobRecord) -> bool:
                 return True
         except (OSError, ValueError) as error:
             reason = error.code if isinstance(error, urllib.error.HTTPError) else "no answer"
-            _log.warning("job %s: the webhook failed (%s)", record.id, reason)
+            _log.warning("the webhook failed (%s)", reason, extra={"job": record.id})
     return False

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-BLOCKED = "torch torchvision av cv2 numpy pandas facenet_pytorch safetensors PIL rich redis rq"
+BLOCKED = "torch torchvision av cv2 numpy pandas facenet_pytorch safetensors PIL rich redis rq "
+BLOCKED += "prometheus_client"
 
 START = f"""
 import sys

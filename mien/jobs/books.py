@@ -1,0 +1,119 @@
+"""What all work horses of a stream worker have done: those that run, and those that have ended."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mien.account import StreamAccount, account_from_json
+from mien.contract.histogram import HistogramCounts
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A work horse's last word."""
+
+    job: str
+    source: str
+    kind: str
+    worker: int
+    """Process that forked the horse."""
+    account: StreamAccount
+
+
+class Books:
+    """Sums that only grow, and the last account of everybody who runs; safe from any thread.
+
+    An account tells all of an attempt, and what is added is its difference to the one before: so
+    a horse that is killed keeps what it told last, and nothing counts twice.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: dict[int, RunningJob] = {}
+        self._pulses: dict[int, float] = {}
+        self._frames: Counter[tuple[str, str]] = Counter()
+        self._faces: Counter[str] = Counter()
+        self._reconnects: Counter[str] = Counter()
+        self._stages: dict[str, HistogramCounts] = {}
+        self._latency: HistogramCounts | None = None
+
+    def read(self, message: bytes) -> None:
+        """Take one message of the channel; what is none of ours is passed over."""
+        try:
+            plain = json.loads(message)
+            what = plain.pop("what")
+            with self._lock:
+                if what == "account":
+                    self._account(plain)
+                elif what == "pulse":
+                    self._pulses[plain["worker"]] = self._clock()
+                elif what == "gone":
+                    self._running.pop(plain["horse"], None)
+                elif what == "died":
+                    self._died(plain["worker"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
+
+    def running(self) -> list[RunningJob]:
+        with self._lock:
+            return list(self._running.values())
+
+    def silent_s(self) -> list[float]:
+        """Of every worker that has been heard: for how long it has said nothing."""
+        now_s = self._clock()
+        with self._lock:
+            return [now_s - heard_s for heard_s in self._pulses.values()]
+
+    def totals(self) -> StreamAccount:
+        """The sums over all attempts."""
+        with self._lock:
+            return StreamAccount(
+                frames=dict(self._frames),
+                faces=dict(self._faces),
+                reconnects=dict(self._reconnects),
+                stages=dict(self._stages),
+                latency=self._latency,
+            )
+
+    def _died(self, worker: int) -> None:
+        self._pulses.pop(worker, None)
+        theirs = [horse for horse, job in self._running.items() if job.worker == worker]
+        for horse in theirs:
+            del self._running[horse]
+
+    def _account(self, plain: dict[str, Any]) -> None:
+        horse, account = plain.pop("horse"), account_from_json(plain.pop("account"))
+        now = RunningJob(account=account, **plain)
+        before = self._running.get(horse)
+        if before is not None and before.job != now.job:
+            before = None  # another process of the same number
+        old = before.account if before is not None else StreamAccount()
+        self._running[horse] = now
+        _add(self._frames, account.frames, old.frames)
+        _add(self._faces, account.faces, old.faces)
+        _add(self._reconnects, account.reconnects, old.reconnects)
+        for step, histogram in account.stages.items():
+            fresh = _since(histogram, old.stages.get(step))
+            held = self._stages.get(step)
+            self._stages[step] = fresh if held is None else held.plus(fresh)
+        if account.latency is not None:
+            fresh = _since(account.latency, old.latency)
+            self._latency = fresh if self._latency is None else self._latency.plus(fresh)
+
+
+def _add(sums: Counter[Key], now: Mapping[Key, int], before: Mapping[Key, int]) -> None:
+    for key, count in now.items():
+        sums[key] += count - before.get(key, 0)
+
+
+def _since(now: HistogramCounts, before: HistogramCounts | None) -> HistogramCounts:
+    return now if before is None else now.minus(before)

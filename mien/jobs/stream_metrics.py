@@ -1,0 +1,101 @@
+"""The metrics of a stream worker: of its work horses, of all jobs, and of the room to write."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from mien import metrics
+from mien.contract.expressions import EXPRESSIONS
+from mien.jobs.books import Books
+from mien.jobs.record import State
+from mien.jobs.store import JobStore
+from mien.monitoring.reading import Reading
+from mien.transport.redis_server import RedisServer
+
+JOBS_LIFE_S = 5.0
+"""How old the count of all jobs may be: every record is read for it."""
+
+
+class StreamMetrics(Collector):
+    """What the books say."""
+
+    def __init__(self, books: Books, concurrency: int) -> None:
+        self._books, self._concurrency = books, concurrency
+
+    def collect(self) -> Iterator[Family]:
+        yield from self._totals()
+        running = {job.job: job for job in self._books.running()}  # of two attempts the later one
+        yield metrics.WORKER_BUSY_RATIO.alone(min(1.0, len(running) / self._concurrency))
+        accounts = {job: one.account for job, one in running.items()}
+        yield metrics.STREAM_UP.of(((job,), one.up) for job, one in accounts.items())
+        yield metrics.STREAM_FPS.of(((job,), one.fps) for job, one in accounts.items())
+        yield metrics.WINDOW_BYTES.of(((job,), one.window_bytes) for job, one in accounts.items())
+        yield metrics.STREAM_INFO.of(((job, o.source, o.kind), 1) for job, o in running.items())
+        yield metrics.OUTPUT_UP.of(
+            ((job, str(number)), fine)
+            for job, account in accounts.items()
+            for number, fine in enumerate(account.outputs, 1)
+        )
+
+    def describe(self) -> list[Family]:
+        return []
+
+    def _totals(self) -> Iterator[Family]:
+        sums = self._books.totals()
+        failed = sum(count for (state, _), count in sums.frames.items() if state == "failed")
+        faces = metrics.by_label(sums.faces)
+        yield metrics.FRAMES.of(metrics.with_zeros(sums.frames.items(), metrics.KNOWN_FRAMES))
+        yield metrics.DEAD_LETTERS.alone(failed)
+        yield metrics.FACES.of(metrics.with_zeros(faces, [(name,) for name in EXPRESSIONS]))
+        reconnects = metrics.by_label(sums.reconnects)
+        yield metrics.RECONNECTS.of(metrics.with_zeros(reconnects, metrics.KNOWN_RECONNECTS))
+        yield metrics.STAGE_SECONDS.histogram(
+            ((stage,), sums.stages[stage]) for stage in sorted(sums.stages)
+        )
+        latency = sums.latency or metrics.CAPTURE_TO_RESULT_SECONDS.nothing
+        yield metrics.CAPTURE_TO_RESULT_SECONDS.histogram([((), latency)])
+
+
+class JobMetrics(Collector):
+    """Jobs by state, as their records on the server say it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._store: JobStore | None = None
+        self._reading = Reading(self._read, life_s=JOBS_LIFE_S)
+
+    def collect(self) -> Iterator[Family]:
+        yield metrics.JOBS.of(metrics.by_label(self._reading.get() or {}))
+
+    def describe(self) -> list[Family]:
+        return []
+
+    def _read(self) -> dict[str, float]:
+        if self._store is None:
+            self._store = JobStore(RedisServer(self._url))
+        states = self._store.states()
+        return {state: states[state] for state in get_args(State)}
+
+
+class RoomMetrics(Collector):
+    """The file system that outputs are written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Family]:
+        try:
+            usage = shutil.disk_usage(self._folder)
+        except OSError:
+            return
+        yield metrics.OUTPUT_FREE_BYTES.alone(usage.free)
+        yield metrics.OUTPUT_SIZE_BYTES.alone(usage.total)
+
+    def describe(self) -> list[Family]:
+        return []

@@ -1,0 +1,61 @@
+"""A look at the server that many may ask for, and that nobody waits for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from mien.contract.errors import MienError
+from mien.transport.ports import Closed
+
+LIFE_S = 2.0
+"""How old an answer may be."""
+PATIENCE_S = 2.0
+"""How long one who asks waits for it; a scrape has to answer also where the server does not."""
+
+Answer = TypeVar("Answer")
+
+
+class Reading(Generic[Answer]):
+    """Keeps the last answer for a moment; safe from any number of threads."""
+
+    def __init__(
+        self, read: Callable[[], Answer], *, life_s: float = LIFE_S, patience_s: float = PATIENCE_S
+    ) -> None:
+        """read: may raise what `mien.contract.errors` names, which counts as no answer."""
+        self._read = read
+        self._life_s, self._patience_s = life_s, patience_s
+        self._changed = threading.Condition()
+        self._answer: Answer | None = None
+        self._read_s = float("-inf")
+        self._reading = False
+
+    def get(self) -> Answer | None:
+        """The answer; None where there is none in time."""
+        deadline = time.monotonic() + self._patience_s
+        with self._changed:
+            if self._is_old() and not self._reading:
+                self._reading = True
+                threading.Thread(target=self._ask, name="reading", daemon=True).start()
+            while self._reading and self._is_old():
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    return None
+                self._changed.wait(left_s)
+            return self._answer
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read_s > self._life_s
+
+    def _ask(self) -> None:
+        answer: Answer | None = None
+        try:
+            answer = self._read()
+        except (MienError, Closed):
+            answer = None
+        finally:
+            with self._changed:
+                self._answer, self._read_s, self._reading = answer, time.monotonic(), False
+                self._changed.notify_all()

@@ -1,0 +1,120 @@
+"""The port where a worker tells how it does: `/metrics`, `/healthz` and `/readyz`."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.registry import Collector
+
+from mien.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+FIRST_PORT = 9464
+"""Where a search begins; it is the customary port of exporters."""
+MOST_PORTS = 100
+TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
+
+Check = Callable[[], str | None]
+"""Why something is not as it should be, in one sentence; None where it is. It must be quick."""
+
+_log = logging.getLogger(__name__)
+
+
+def listen(port: int | None) -> socket.socket | None:
+    """A socket that takes connections on all interfaces: at `port`, or at the first free one.
+
+    None where nobody asked for one and none is free: a worker works without.
+
+    Raises:
+        UsageError: the port is taken, or not for this user.
+    """
+    if port is not None:
+        try:
+            return _listen_at(port)
+        except OSError as error:
+            reason = (error.strerror or "it cannot be opened").lower()
+            raise UsageError(
+                f"the port {port} for metrics cannot be had ({reason}): "
+                "give another one with --metrics-port"
+            ) from error
+    for candidate in range(FIRST_PORT, FIRST_PORT + MOST_PORTS):
+        try:
+            return _listen_at(candidate)
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                break
+    _log.warning("there is no port for metrics: they are not served")
+    return None
+
+
+def serve(door: socket.socket, collectors: Iterable[Collector], alive: Check, ready: Check) -> None:
+    """Answer at an open port from now on, in threads that end with the process."""
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    metrics = make_wsgi_app(registry)
+    checks = {"/healthz": alive, "/readyz": ready}
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            pages: Iterable[bytes] = metrics(environ, start)
+            return pages
+        if path not in checks:
+            start("404 Not Found", list(TEXT))
+            return [b"/metrics, /healthz and /readyz are here\n"]
+        trouble = checks[path]()
+        start("503 Service Unavailable" if trouble else "200 OK", list(TEXT))
+        return [f"{trouble or 'ok'}\n".encode()]
+
+    server = _Server(door)
+    server.set_app(answer)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    _log.info("metrics are at port %d", server.server_port)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread a request: a probe must not wait for a slow scrape."""
+
+    daemon_threads = True
+
+    def __init__(self, door: socket.socket) -> None:
+        super().__init__(door.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = door
+        # by hand: the library would ask the name service who we are, which may take a minute
+        self.server_name, self.server_port = socket.gethostname(), int(door.getsockname()[1])
+        self.setup_environ()
+
+    def server_close(self) -> None:
+        TCPServer.server_close(self)  # and no waiting for threads
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10
+    """For a client that says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Nobody wants to read of every scrape."""
+
+
+def _listen_at(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=16
+            )
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+    return socket.create_server(("", port), backlog=16)

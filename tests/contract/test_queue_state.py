@@ -1,0 +1,50 @@
+"""What the server says of the work that lies there."""
+
+import time
+from collections.abc import Callable
+
+from mien.transport.keys import Keys
+from mien.transport.redis import RedisTransport
+from mien.transport.redis_queue_state import QueueState, queue_state
+from mien.transport.redis_server import RedisServer
+from tests.analyses import SETTINGS, image, record
+from tests.servers import Server
+from tests.streams import analyse
+
+
+def test_work_is_counted_from_its_offer_to_its_publication(
+    open_transport: Callable[..., RedisTransport], server: Server, prefix: str
+) -> None:
+    asked = RedisServer(server.url)
+
+    def state() -> QueueState:
+        return queue_state(asked, Keys(prefix))
+
+    assert state() == QueueState(0, 0, 0.0, 0, 0)
+    transport = open_transport()
+    file, live = transport.stream("a", SETTINGS), transport.stream("b", SETTINGS, live=True)
+    idle = state()
+    assert (idle.frames, idle.streams, idle.oldest_s, idle.analyzers) == (0, 2, 0.0, 0)
+    for index in range(3):
+        file.offer(image("a", index))
+    live.offer(image("b", 0))
+    time.sleep(0.2)
+    full = state()
+    assert (full.frames, full.streams) == (4, 2)
+    assert 0.2 <= full.oldest_s < 60
+    pixels = image("a", 0).picture.nbytes
+    assert 4 * pixels <= full.nbytes <= 4 * (pixels + 500)
+    work, other = open_transport().work(), open_transport().work()
+    (lease,) = work.take(1, 1)
+    assert state().frames == 4  # it is in somebody's hands
+    assert state().analyzers == 1  # both are of this process
+    work.publish(lease, record(lease.image.index))
+    assert state().frames == 3
+    analyse(work, 3)
+    assert state() == QueueState(0, 0, 0.0, 2, 1)
+    work.close()
+    other.close()
+    file.close()
+    live.close()
+    assert state() == QueueState(0, 0, 0.0, 0, 0)
+    asked.close()
