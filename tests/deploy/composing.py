@@ -12,7 +12,7 @@ _VARIABLE = re.compile(
 )
 
 
-class MissingVariable(Exception):
+class MissingVariableError(Exception):
     """A variable without which the file cannot be used."""
 
 
@@ -24,7 +24,7 @@ def filled_in(text: str, variables: Mapping[str, str]) -> str:
             return "$"
         given = variables.get(match["name"], "")
         if not given and match["kind"] == ":?":
-            raise MissingVariable(match["name"])
+            raise MissingVariableError(match["name"])
         return given or (match["rest"] if match["kind"] == ":-" else "")
 
     return _VARIABLE.sub(value, text)

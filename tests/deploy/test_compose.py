@@ -41,7 +41,7 @@ def test_the_check_against_the_specification_sees_a_wrong_key() -> None:
 
 @pytest.mark.parametrize("missing", VARIABLES)
 def test_nothing_starts_without_its_secrets(missing: str) -> None:
-    with pytest.raises(composing.MissingVariable, match=missing):
+    with pytest.raises(composing.MissingVariableError, match=missing):
         composing.load(PLAIN, {**VARIABLES, missing: ""})
 
 
@@ -115,7 +115,9 @@ def test_containers_have_no_rights_to_spare(compose: dict[str, Any]) -> None:
 
 
 def test_all_but_the_bare_images_say_how_they_are(compose: dict[str, Any]) -> None:
-    without = {name for name, service in compose["services"].items() if "healthcheck" not in service}
+    without = {
+        name for name, service in compose["services"].items() if "healthcheck" not in service
+    }
     assert without == {"analyzer", "stream", "mediamtx"}  # the first two have the image's
 
 
@@ -142,4 +144,3 @@ def test_images_have_a_version(compose: dict[str, Any]) -> None:
         name, _, tag = service["image"].partition(":")
         assert name
         assert tag not in ("", "latest")
-

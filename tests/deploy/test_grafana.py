@@ -49,9 +49,7 @@ def test_queries_can_be_parsed(dashboard: dict[str, Any], tmp_path: Path) -> Non
     assert parsed(["sum(mien_jobs"], tmp_path) != ""
 
 
-def test_queries_ask_for_metrics_that_workers_have(
-    dashboard: dict[str, Any], deploy: Path
-) -> None:
+def test_queries_ask_for_metrics_that_workers_have(dashboard: dict[str, Any], deploy: Path) -> None:
     known = set(SERIES) | {rule["record"] for rule in rules(deploy, "record")}
     for query in queries(dashboard):
         assert metrics_in(query) <= known, query

@@ -125,7 +125,11 @@ def test_probes_and_scrapes_go_to_the_port_that_is_served(manifests: Objects) ->
         assert container["ports"] == [{"name": "metrics", "containerPort": int(port)}]
         notes = named(manifests, "Deployment", name)["spec"]["template"]["metadata"]["annotations"]
         assert notes["prometheus.io/port"] == port
-        for probe, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
+        for probe, path in (
+            ("startup", "/healthz"),
+            ("liveness", "/healthz"),
+            ("readiness", "/readyz"),
+        ):
             assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "metrics"}
 
 

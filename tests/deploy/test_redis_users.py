@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.conftest import REPOSITORY
 from tests.deployment import Cli, Daemon, analyzer, stream_worker, wait_for
 from tests.faces import make_face_clip
 from tests.servers import KINDS, free_port, server_binary
@@ -134,3 +135,9 @@ def test_without_a_password_it_does_not_start(deploy: Path, tmp_path: Path) -> N
     ) as started:
         assert started.wait() == 2
         assert "MIEN_REDIS_PASSWORD is empty" in started.text()
+
+
+def test_the_page_gives_the_same_rights(deploy: Path) -> None:
+    page = (REPOSITORY / "docs/operation.md").read_text()
+    rights = (deploy / "redis/users.acl").read_text().rpartition("#{password} ")[2].strip()
+    assert f"ACL SETUSER mien on >PASSWORD {rights}\n" in page
