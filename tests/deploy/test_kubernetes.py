@@ -201,3 +201,29 @@ def test_the_autoscaler_scales_what_is_there_by_metrics_that_are_there(manifests
         assert metrics_in(trigger["metadata"]["query"]) <= series
         # with another kind the fallback would be refused
         assert trigger["metricType"] == "AverageValue"
+
+
+def test_the_autoscaler_is_written_as_keda_reads_it(manifests: Objects) -> None:
+    """KEDA's own schema is in no package, so its fields are named here."""
+    spec = named(manifests, "ScaledObject", "analyzer")["spec"]
+    assert set(spec) <= {
+        "scaleTargetRef", "pollingInterval", "initialCooldownPeriod", "cooldownPeriod",
+        "idleReplicaCount", "minReplicaCount", "maxReplicaCount", "advanced", "triggers", "fallback",
+    }  # fmt: skip
+    assert set(spec["fallback"]) == {"failureThreshold", "replicas", "behavior"}
+    names = [trigger["name"] for trigger in spec["triggers"]]
+    assert len(set(names)) == len(names)
+    for trigger in spec["triggers"]:
+        assert set(trigger) == {"type", "name", "metricType", "metadata"}
+        assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "analyzer"},
+        "spec": {
+            "maxReplicas": spec["maxReplicaCount"],
+            "scaleTargetRef": {"kind": "Deployment", **spec["scaleTargetRef"]},
+            "behavior": spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+        },
+    }
+    validated(scaler)
