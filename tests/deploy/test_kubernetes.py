@@ -208,7 +208,8 @@ def test_the_autoscaler_is_written_as_keda_reads_it(manifests: Objects) -> None:
     spec = named(manifests, "ScaledObject", "analyzer")["spec"]
     assert set(spec) <= {
         "scaleTargetRef", "pollingInterval", "initialCooldownPeriod", "cooldownPeriod",
-        "idleReplicaCount", "minReplicaCount", "maxReplicaCount", "advanced", "triggers", "fallback",
+        "idleReplicaCount", "minReplicaCount", "maxReplicaCount", "advanced", "triggers",
+        "fallback",
     }  # fmt: skip
     assert set(spec["fallback"]) == {"failureThreshold", "replicas", "behavior"}
     names = [trigger["name"] for trigger in spec["triggers"]]
