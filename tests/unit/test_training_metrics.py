@@ -17,7 +17,7 @@ from sklearn.metrics import (
 from mien.contract.expressions import EXPRESSIONS
 from training.figures import Figures, figures
 from training.metrics import Counts, Floats
-from training.reliability import softmax
+from training.reliability import calibration_error, error_by_chance, reliability, softmax
 
 CLASSES = list(range(7))
 
@@ -89,6 +89,18 @@ def test_probabilities_that_mean_what_they_say_have_a_small_calibration_error() 
     boastful = figures(labels, softmax(np.log(probabilities), 0.5), probabilities)
     assert boastful.ece > 0.1
     assert boastful.ece_uncalibrated == honest.ece
+
+
+def test_the_error_of_perfect_answers_lies_where_chance_puts_it() -> None:
+    random = np.random.default_rng(1)
+    probabilities = softmax(random.normal(size=(1000, 7)) * 2)
+    low, high = error_by_chance(probabilities)
+    inside = 0
+    for _ in range(200):
+        labels = (probabilities.cumsum(1) > random.random((1000, 1))).argmax(1)
+        inside += low <= calibration_error(reliability(probabilities, labels)) <= high
+    assert 0.9 * 200 <= inside <= 0.99 * 200
+    assert 0 < low < high < 0.08
 
 
 def test_risk_falls_to_nothing_where_doubt_knows_the_mistakes() -> None:
