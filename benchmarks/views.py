@@ -54,7 +54,7 @@ def main() -> None:
         "device": device.type,
         "threads": 1,
         "faces_at_once": FACES,
-        "weights": figures["weights"],
+        "tensor_sha256": figures["weights"][0]["tensor_sha256"],
         "views": rows,
     }
     if arguments.output:
