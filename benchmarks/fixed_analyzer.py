@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.scaling import SETTINGS
 from mien.analyzing import THREADS
-from mien.contract.analyses import FrameAnalysis
+from mien.contract.analyses import AnalysisSettings, FrameAnalysis
 from mien.contract.pictures import Pixels
 from mien.contract.stage import StageClock
 from mien.transport.redis import RedisTransport
@@ -24,10 +23,10 @@ from workers.analyzer import Analyzer
 class FixedPipeline:
     """A `workers.analyzer.Pipeline` as slow as it is told to be."""
 
-    def __init__(self, picture_s: float, settings_sha256: str) -> None:
+    def __init__(self, picture_s: float, settings_sha256: str, device: threading.Lock) -> None:
         self._picture_s = picture_s
         self._settings_sha256 = settings_sha256
-        self._device = threading.Lock()
+        self._device = device
 
     def analyze(
         self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
@@ -45,10 +44,14 @@ class FixedPipeline:
 def main() -> None:
     url, picture_s = sys.argv[1], float(sys.argv[2])
 
-    pipeline = FixedPipeline(picture_s, SETTINGS.sha256)
+    device = threading.Lock()
+
+    def pipeline_for(settings: AnalysisSettings) -> FixedPipeline:
+        return FixedPipeline(picture_s, settings.sha256, device)
+
     transport, clock = RedisTransport(url), StageClock()
     for _ in range(THREADS):
-        analyzer = Analyzer(transport.work(), lambda _: pipeline, batch=1, clock=clock)
+        analyzer = Analyzer(transport.work(), pipeline_for, batch=1, clock=clock)
         threading.Thread(target=analyzer.run).start()
 
 

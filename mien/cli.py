@@ -12,7 +12,7 @@ import click
 
 from mien.contract.errors import MienError
 from mien.evaluation_commands import DATA, DEVICE, calibrate, evaluate
-from mien.job_commands import cancel, list_jobs, retry, status, submit
+from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
 from mien.worker_commands import worker
 
@@ -136,7 +136,7 @@ def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> No
     click.echo(f"weights: {weights}")
 
 
-for command in (evaluate, calibrate, submit, list_jobs, status, cancel, retry, worker):
+for command in (evaluate, calibrate, submit, attach, list_jobs, status, cancel, retry, worker):
     cli.add_command(command)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,6 +71,8 @@ def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
         return "stopping ..."
     if not progress.frames:
         return "loading the networks"
+    if progress.live is not None:
+        return f"{_live(progress.frames, progress.live.as_dict())} · {progress.faces} detections"
     total = f"/{info.frame_count}" if info.frame_count else ""
     parts = [f"frame {progress.frames}{total}"]
     if progress.position_ns and passed_s > 0:
@@ -85,8 +87,12 @@ def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
 
 def job_line(record: JobRecord) -> str:
     """'running  frame 240/472 · 31.0 frames/s · 7.5 s left' or how the job has ended."""
+    live = record.live or {}
     if record.state != "running":
-        return f"{record.state}: {record.error}" if record.error else record.state
+        why = record.error or ("" if record.over else live.get("trouble"))
+        return f"{record.state}: {why.removeprefix('cancelled; ')}" if why else record.state
+    if live:
+        return f"running  {_live(record.done, live)}"
     total = f"/{record.total}" if record.total else ""
     parts = [f"frame {record.done}{total}"]
     if record.fps:
@@ -94,6 +100,33 @@ def job_line(record: JobRecord) -> str:
     if record.eta_s is not None:
         parts.append(f"{_span(record.eta_s)} left")
     return "running  " + " · ".join(parts)
+
+
+def live_lines(record: JobRecord) -> list[str]:
+    """What else there is to say of a camera's job: what it lost, and which outputs have trouble."""
+    live = record.live or {}
+    lines = []
+    if live.get("drops"):
+        drops = sorted(live["drops"].items(), key=lambda item: -item[1])
+        lines.append("given up: " + ", ".join(f"{count} ({reason})" for reason, count in drops))
+    if live.get("outages"):
+        lines.append(f"outages: {live['outages']}, reconnects: {live['reconnects']}")
+    for output in live.get("outputs", []):
+        if output["lost"] or not output["fine"]:
+            state = "well again" if output["fine"] else f"in trouble: {output['reason']}"
+            lines.append(f"{output['name']}: {state}, {sum(output['lost'].values())} pictures lost")
+    return lines
+
+
+def _live(frames: int, live: Mapping[str, Any]) -> str:
+    """'frame 1500 · 25.0 frames/s · latency 0.11 s, p95 0.15 s · up 1:00 min'."""
+    parts = [f"frame {frames}", f"{live['fps']:.1f} frames/s"]
+    if live["latency_p50_s"] is not None:
+        parts.append(f"latency {live['latency_p50_s']:.2f} s, p95 {live['latency_p95_s']:.2f} s")
+    parts.append(f"up {_span(live['uptime_s'])}")
+    if live.get("trouble"):
+        parts.append(f"no picture: {live['trouble']}")
+    return " · ".join(parts)
 
 
 def summary_lines(outcome: Outcome) -> list[str]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Microseconds of CPU time a period, as a container sees its own limit."""
 
 BUSY_STAGES = 2
 """Decoder and encoder together keep about as many cores busy as the networks do."""
@@ -35,8 +40,19 @@ def shared_threads() -> int:
     return max(1, usable_cores() // BUSY_STAGES)
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cores(quota: Path = QUOTA) -> int:
+    """Cores that this process may run on, and that its container may keep busy."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, _allowed(quota) or sys.maxsize))
+
+
+def _allowed(quota: Path) -> int:
+    """Whole cores that the container's limit amounts to, at least 1; 0 where there is none.
+
+    Source: Linux, Documentation/admin-guide/cgroup-v2.rst, cpu.max.
+    """
+    try:
+        most, period = quota.read_text(encoding="ascii").split()
+        return max(1, int(most) // int(period))
+    except (OSError, ValueError):  # the second for "max"
+        return 0

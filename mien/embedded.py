@@ -24,7 +24,7 @@ from model.memory import keep_memory
 from producer.live import LiveOptions
 from producer.source import Source, open_source
 from workers.analyzer import Analyzer
-from workers.results import Results
+from workers.results_port import Results
 
 if TYPE_CHECKING:
     from model.pipeline import ExpressionPipeline
@@ -88,7 +88,7 @@ def _open(request: RunRequest, interrupts: Interrupts) -> Source:
     limit_s = request.give_up_after_s
     options = LiveOptions(limit_s, wait=limit_s is not None)
     try:
-        return open_source(request.source, live=options, stopped=lambda: interrupts.count > 0)
+        return open_source(request.source, live=options, wait=lambda trouble: not interrupts.count)
     except SourceError:
         if interrupts.count:
             raise Interrupted("interrupted; nothing was written") from None

@@ -13,6 +13,11 @@ from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+LEAVE = signal.SIGUSR2
+"""A stream worker that was told to stop asks its job by this to let another worker go on, where
+the job would not end by itself. It is blocked in workers: a job that has no ear for it never
+hears it, and one that has gets what came before it listened."""
+
 
 class Interrupts:
     """Counts the wishes to stop, while it is entered; outside the main thread there are none."""
@@ -27,12 +32,20 @@ class Interrupts:
                 self._before[number] = signal.signal(number, self._note)  # type: ignore[assignment]
         return self
 
+    def listen_for_leave(self) -> None:
+        """Count `LEAVE`, too, until the end; one that is waiting comes at once."""
+        if self._before and LEAVE not in self._before:
+            self._before[LEAVE] = signal.signal(LEAVE, self._note)  # type: ignore[assignment]
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {LEAVE})
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if LEAVE in self._before:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

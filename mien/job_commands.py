@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien.contract.errors import Interrupted
 from mien.jobs.environment import DEFAULT_URL, SECRET
-from mien.options import analysis_options, output_options, request_from
+from mien.options import Command, analysis_options, output_options, request_from
 
 if TYPE_CHECKING:
     from mien.jobs.queue import Jobs
@@ -33,31 +34,38 @@ SERVER = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
 
+_JOB = (
+    output_options,
+    analysis_options,
+    SERVER,
+    click.option(
+        "--id", "job", metavar="ID",
+        help="The job's id; a second job of the same id is not started.",
+    ),
+    click.option("--wait", is_flag=True, help="Follow the job, and exit as `mien run` would."),
+    click.option(
+        "--webhook", metavar="URL",
+        help="Is sent the job's status, as JSON by POST, when it has ended.",
+    ),
+    click.option(
+        "--keep", type=click.IntRange(1, 3650), default=7, show_default=True, metavar="DAYS",
+        help="How long the job's record is kept.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="No progress."),
+)  # fmt: skip
+
+
+def _job_options(command: Command) -> Command:
+    """Options of commands that put a job into the queue."""
+    for option in reversed(_JOB):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("source", metavar="INPUT")
-@output_options
-@analysis_options
-@SERVER
-@click.option(
-    "--id", "job", metavar="ID", help="The job's id; a second job of the same id is not started."
-)
-@click.option("--wait", is_flag=True, help="Follow the job, and exit as `mien run` would.")
-@click.option(
-    "--webhook", metavar="URL", help="Is sent the job's status, as JSON by POST, when it has ended."
-)
-@click.option(
-    "--keep",
-    type=click.IntRange(1, 3650),
-    default=7,
-    show_default=True,
-    metavar="DAYS",
-    help="How long the job's record is kept.",
-)
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def submit(
-    source: str, redis_url: str, job: str | None, wait: bool,
-    webhook: str | None, keep: int, quiet: bool, **options: Any,
-) -> None:  # fmt: skip
+@_job_options
+def submit(source: str, **options: Any) -> None:
     """Have INPUT annotated by the workers of a server; prints the job's id.
 
     Takes the options of `run`; but where the networks run and how many pictures share a batch is
@@ -65,10 +73,34 @@ def submit(
     workers see. INPUT `-` reads the input's address from standard input, which keeps a password
     off the command line; it is then sealed with the secret in MIEN_SECRET.
     """
+    _enqueue(source, options, attached=False)
+
+
+@click.command()
+@click.argument("source", metavar="CAMERA")
+@_job_options
+def attach(source: str, **options: Any) -> None:
+    """Have a camera annotated by the workers until somebody ends it; prints the job's id.
+
+    CAMERA is an rtsp:// or http(s):// address, or a webcam (/dev/video0) of the stream worker's
+    machine; `-` reads it from standard input, and an address with a password is sealed with the
+    secret in MIEN_SECRET. Takes the options of `submit`; -o may be given several times. A file is
+    recorded in parts of --segment (10m by default), each of them playable while it grows. The
+    camera need not be there yet: it is tried for ever, or for --give-up-after. `mien cancel` ends
+    the job, and leaves every output complete.
+    """
+    _enqueue(source, options, attached=True)
+
+
+def _enqueue(source: str, options: dict[str, Any], *, attached: bool) -> None:
     from mien.jobs.submission import absolute, check_submission
 
     _tell_ignored(click.get_current_context())
+    redis_url, job, wait, webhook, keep, quiet = (
+        options.pop(name) for name in ("redis_url", "job", "wait", "webhook", "keep", "quiet")
+    )
     request = absolute(request_from(_read_address() if source == "-" else source, options))
+    request = replace(request, attached=attached)
     with _jobs(redis_url) as jobs:
         if job is None or not jobs.has(job):
             check_submission(request)
@@ -106,10 +138,14 @@ def status(job: str, redis_url: str, as_json: bool) -> None:
     """Say how far a job is, or how it has ended."""
     with _jobs(redis_url) as jobs:
         record = jobs.find(job)
-    click.echo(json.dumps(record.status()) if as_json else _line(record))
-    if not as_json:
-        for output in record.outputs:
-            click.echo(f"  {output}")
+    if as_json:
+        click.echo(json.dumps(record.status()))
+        return
+    from mien.console import live_lines
+
+    click.echo(_line(record))
+    for line in (*live_lines(record), *record.outputs):
+        click.echo(f"  {line}")
 
 
 @click.command()

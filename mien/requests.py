@@ -20,7 +20,8 @@ def check_request(request: RunRequest) -> None:
             cannot be written as its name says.
     """
     kind = kind_of_name(request.source)
-    live = {"file": False, "camera": True}.get(kind)  # a server may have either
+    # a server may have either
+    live = request.attached or {"file": False, "camera": True}.get(kind)
     check_results(request.results, overwrite=request.overwrite, live=live)
     files = [output.path for output in request.outputs if output.is_file]
     addresses = [output.name for output in request.outputs if not output.is_file]

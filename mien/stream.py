@@ -35,7 +35,8 @@ from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
 from workers.muxer import Muxer
 from workers.reorder import ReorderBuffer
-from workers.results import Results, open_results
+from workers.results import open_results
+from workers.results_port import Results
 from workers.sink import OutputHealth, OutputSummary, Sink
 from workers.summary import Summary, TrackSummary
 

@@ -99,8 +99,9 @@ def stream(
 ) -> None:  # fmt: skip
     """Read sources and write outputs of the jobs in the server's queue.
 
-    SIGTERM lets every job that runs end first; a second one breaks them off, and they go back to
-    the queue. Addresses with a password need the secret in MIEN_SECRET that their submitter had.
+    SIGTERM lets a file's job end first, and finishes what a camera's has recorded: another worker
+    goes on with the camera. A second one breaks files' jobs off, and they go back to the queue.
+    Addresses with a password need the secret in MIEN_SECRET that their submitter had.
     """
     from mien.jobs.supervisor import Supervisor
 

@@ -39,6 +39,8 @@ class LiveOptions:
     """An outage that lasts longer is the end; None: it is tried for ever."""
     wait: bool = False
     """Whether it is also tried again where it cannot be reached at the beginning."""
+    through_refusals: bool = False
+    """Whether one that refuses at the beginning is tried again as well, slowly."""
 
 
 class LiveSource:

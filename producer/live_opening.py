@@ -1,56 +1,55 @@
-"""Opens a live source: at once, or as soon as it is there."""
+"""Opens a source that is waited for: at once, or as soon as it is there."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from mien.contract.errors import SourceError
-from producer.addresses import Address
 from producer.backoff import Backoff
-from producer.connection import Connection
-from producer.live import TICK_S, LiveOptions, LiveSource
-from producer.opening import RefusedError, Timeouts
+from producer.live import TICK_S, LiveOptions
+from producer.opening import RefusedError
 
 _log = logging.getLogger(__name__)
 
+Opened = TypeVar("Opened")
 
-def open_live(
-    address: Address,
-    timeouts: Timeouts,
-    options: LiveOptions,
-    *,
-    connection: Connection | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> LiveSource:
-    """Open a live source and decode its first frame.
+Wait = Callable[[str], bool]
+"""Told why there is no source yet, again and again; whether it is to be waited for."""
 
-    Where the options say so, a source that cannot be reached is tried again; not so one that
-    refuses. stopped: asked while it is; ends the waiting.
+
+def patient(open_once: Callable[[], Opened], options: LiveOptions, wait: Wait) -> Opened:
+    """What `open_once` gives, tried again where the options say so.
 
     Raises:
-        SourceError: it cannot be reached, refuses or gives no picture.
+        SourceError: it cannot be reached, refuses or gives no picture, and no more is tried.
     """
     backoff, began_s, told = Backoff(), time.monotonic(), ""
     while True:
         try:
-            return LiveSource(
-                address, connection or Connection(address, timeouts), timeouts, options
-            )
+            return open_once()
         except SourceError as error:
+            refused = isinstance(error, RefusedError)
             limit_s, passed_s = options.give_up_after_s, time.monotonic() - began_s
             late = limit_s is not None and passed_s >= limit_s
-            if not options.wait or late or stopped() or isinstance(error, RefusedError):
+            if not options.wait or late or (refused and not options.through_refusals):
                 raise
-            if str(error) != told:
-                told = str(error)
+            trouble = str(error)
+            if trouble != told:
+                told = trouble
                 _log.warning("%s; it is tried again", told)
-        connection = None
-        _wait(backoff.wait_s(), stopped)
+            if not _pass_time(backoff.wait_s(refused=refused), partial(wait, trouble)):
+                raise
 
 
-def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
+def _pass_time(seconds: float, wait: Callable[[], bool]) -> bool:
+    """Whether it was waited for so long."""
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s and not stopped():
+    while wait():
+        if time.monotonic() >= until_s:
+            return True
         time.sleep(TICK_S / 2)
+    return False

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from mien.contract.frames import Frame, Gap, SourceInfo
 from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
-from producer.live import LiveOptions
-from producer.live_opening import open_live
+from producer.live import LiveOptions, LiveSource
+from producer.live_opening import Wait, patient
 from producer.localfile import check_file
 from producer.opening import Timeouts, open_container
 from producer.photo import PhotoSource, still_or_moving
@@ -58,12 +58,13 @@ def open_source(
     *,
     timeout_s: Timeouts = (10.0, 30.0),
     live: LiveOptions = LiveOptions(),  # noqa: B008 - it cannot be changed
-    stopped: Callable[[], bool] = lambda: False,
+    wait: Wait = lambda trouble: True,
 ) -> Source:
     """Open a file, a photo, a URL or a camera and decode its first frame.
 
     timeout_s: seconds for opening and for each read, where the source is not a local file.
-    live: how long a source without an end is waited for; stopped: asked while it is.
+    live: how long a source that is no local file is waited for.
+    wait: told all the while why there is no picture yet; what it answers is whether to go on.
 
     Raises:
         SourceError: missing, unreadable, forbidden, too large, not a file or without a picture.
@@ -79,14 +80,15 @@ def open_source(
         return open_video(address, timeout_s)
     if address.kind == "camera":
         limits = timeout_s[0], min(timeout_s[1], CAMERA_READ_S)
-        return open_live(address, limits, live, stopped=stopped)
-    return open_web(address, timeout_s, live)
+        return patient(
+            lambda: LiveSource(address, Connection(address, limits), limits, live), live, wait
+        )
+    return patient(lambda: _open_web(address, timeout_s, live), live, wait)
 
 
-def open_web(address: Address, timeout_s: Timeouts, live: LiveOptions) -> Source:
+def _open_web(address: Address, timeout_s: Timeouts, live: LiveOptions) -> Source:
     """What an address on a server is, a file or a stream without an end, shows when it is open."""
     container = open_container(address, timeout_s)
     if kind_of(address, container) == "live":
-        connection = Connection(address, timeout_s, container)
-        return open_live(address, timeout_s, live, connection=connection)
+        return LiveSource(address, Connection(address, timeout_s, container), timeout_s, live)
     return adopt(address, container)

@@ -80,6 +80,13 @@ class GrowingFile:
         """Without its end; empty where there is none."""
         return os.pread(self._number, CHUNK_BYTES, 0).decode(errors="replace").split("\n", 1)[0]
 
+    def last_lines(self) -> list[str]:
+        """Those at the end that are whole, in order; a few hundred at most."""
+        size = os.fstat(self._number).st_size
+        begin = max(0, size - CHUNK_BYTES)
+        lines = os.pread(self._number, size - begin, begin).decode(errors="replace").splitlines()
+        return lines[1:] if begin else lines
+
     def finish(self) -> None:
         with writing(self._path):
             os.fsync(self._number)

@@ -12,7 +12,7 @@ from workers.annotation import Annotator
 from workers.cuts import CutFinder
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
 from workers.reorder import ReorderBuffer
-from workers.results import Results
+from workers.results_port import Results
 from workers.sink import Sink
 from workers.summary import Summary
 

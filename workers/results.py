@@ -7,14 +7,15 @@ import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from mien.contract.atomic import AtomicFile, check_target, writing
 from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Capture, Gap
+from workers.continued import Continued, last_moment
 from workers.faces import FaceSnapshot, TrackedFace
 from workers.line_files import GrowingFile, LineFile, WholeFile
+from workers.results_port import Results
 from workers.results_table import (
     Origin,
     Row,
@@ -32,28 +33,6 @@ from workers.results_table import (
 )
 
 SCHEMA_VERSION = 1
-
-
-class Results(Protocol):
-    """Takes the analysed frames of a stream in order."""
-
-    def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None: ...
-
-    def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
-        """A frame whose analysis was given up."""
-
-    def outage(self, gap: Gap, length_ns: int) -> None:
-        """A live source gave no picture for so long, from `gap.since_ns` on."""
-
-    def finish(self, origin: Origin) -> None:
-        """Put the file in place; `origin` says where the numbers come from.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-
-    def abort(self) -> None:
-        """Leave nothing behind."""
 
 
 def check_results(path: Path | None, *, overwrite: bool, live: bool | None = False) -> None:
@@ -101,6 +80,13 @@ def open_results(
         whole = WholeFile(AtomicFile(path, overwrite))
         return JsonLines(whole) if path.suffix.lower() == ".jsonl" else CsvRows(whole, names)
     growing = GrowingFile(path, overwrite=overwrite)
+    results = _live_results(growing, path, names)
+    is_csv = path.suffix.lower() == ".csv"
+    after = last_moment(growing.last_lines(), is_csv=is_csv, names=names)
+    return results if after is None else Continued(results, after)
+
+
+def _live_results(growing: GrowingFile, path: Path, names: Sequence[str]) -> Results:
     if path.suffix.lower() == ".jsonl":
         return JsonLines(growing)
     header = growing.first_line()

@@ -45,6 +45,7 @@ def request_from_json(plain: Mapping[str, Any]) -> RunRequest:
         batch=plain["batch"],
         max_latency_s=plain["max_latency_s"],
         give_up_after_s=plain["give_up_after_s"],
+        attached=plain["attached"],
     )
 
 

@@ -14,6 +14,9 @@ MEGABYTE_BYTES = 1_000_000
 
 LONGEST_WAIT_S = 366 * 86400
 
+SEGMENT_S = 600.0
+"""Length of the files that a camera's job is recorded into, unless it asks for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisRequest:
@@ -72,6 +75,9 @@ class RunRequest:
     """How long a live picture waits for its analysis at most; files wait as long as it takes."""
     give_up_after_s: float | None = None
     """How long a live source is tried to be reached again; None: for ever."""
+    attached: bool = False
+    """Whether a job goes on until somebody ends it: its source is waited for from the beginning,
+    and another worker goes on for one that died."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
-from mien.contract.errors import Interrupted, JobError, MienError
-from mien.contract.requests import RunRequest
+from mien.contract.errors import Interrupted, JobError, MienError, SourceError
+from mien.contract.requests import SEGMENT_S, RunRequest
 from mien.contract.stage import StageClock
 from mien.driving import drive
 from mien.interrupts import Interrupts
@@ -21,8 +21,9 @@ from mien.jobs.teller import Cancelled, Teller
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
+from producer.addresses import kind_of_name
 from producer.live import LiveOptions
-from producer.source import open_source
+from producer.source import Source, open_source
 
 OUR_BUG = 1
 
@@ -77,12 +78,11 @@ def _run(
         request = _replacing(request)
     check_request(request)
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = open_source(
-            request.source,
-            live=LiveOptions(request.give_up_after_s, wait=True),
-            stopped=lambda: interrupts.count > 0,
-        )
+        source = _open(request, teller, interrupts)
         stack.callback(source.close)
+        if source.info.kind == "live":
+            interrupts.listen_for_leave()
+            request = _in_segments(request)
         weights = describe_weights(request.analysis.weights)
         transport = open_transport()
         stack.callback(transport.close)
@@ -96,7 +96,43 @@ def _run(
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer")
-        return stream.finish(stream.numerics())
+        outcome = stream.finish(stream.numerics())
+        if stream.is_live and interrupts.count and not teller.cancelled:
+            raise Interrupted("the worker was told to stop; another one goes on with the camera")
+        return outcome
+
+
+def _open(request: RunRequest, teller: Teller, interrupts: Interrupts) -> Source:
+    """The source; one that was attached, or seen before, is waited for whatever it says."""
+
+    def wait(trouble: str) -> bool:
+        teller.wait(trouble)
+        return not interrupts.count
+
+    endless = request.attached or (
+        teller.record.owns_outputs and kind_of_name(request.source) == "camera"
+    )
+    if endless:
+        interrupts.listen_for_leave()
+    limit_s = request.give_up_after_s
+    options = LiveOptions(limit_s, wait=endless or limit_s is not None, through_refusals=endless)
+    try:
+        return open_source(request.source, live=options, wait=wait)
+    except SourceError:
+        if interrupts.count:
+            raise Interrupted("interrupted while the source did not answer") from None
+        raise
+
+
+def _in_segments(request: RunRequest) -> RunRequest:
+    """The request of a camera's job, whose next attempt must not replace what this one records."""
+    outputs = tuple(
+        output
+        if output.kind != "file" or output.segment_s
+        else replace(output, segment_s=SEGMENT_S)
+        for output in request.outputs
+    )
+    return replace(request, outputs=outputs)
 
 
 def _replacing(request: RunRequest) -> RunRequest:
@@ -115,5 +151,5 @@ def _written(outcome: Outcome) -> tuple[What, ...]:
 def _tell_bug(record: JobRecord, error: Exception) -> None:
     """Where it happened, without the texts of errors: they may hold what must not be shown."""
     steps = "".join(traceback.format_tb(error.__traceback__))
-    what = type(error).__name__ if record.sealed_source else f"{type(error).__name__}: {error}"
+    what = type(error).__name__ if record.sealed else f"{type(error).__name__}: {error}"
     _log.error("job %s: a bug in mien: %s\n%s", record.id, what, steps)

@@ -15,7 +15,7 @@ from mien.jobs.attempt import carry_out
 from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
 from mien.jobs.record import JobRecord, failed, given_up
 from mien.jobs.roots import Roots
-from mien.jobs.sealing import unseal
+from mien.jobs.secrets import reveal
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import tell
 from mien.transport.redis import RedisTransport
@@ -77,9 +77,9 @@ def _request(record: JobRecord) -> RunRequest:
         request = request_from_json(record.request)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("its request is of another version of mien than this worker") from None
-    if record.sealed_source is None:
+    if record.sealed is None:
         return request
-    return replace(request, source=unseal(record.sealed_source, os.environ.get(SECRET)))
+    return reveal(request, record.sealed, os.environ.get(SECRET))
 
 
 def _folder(variable: str) -> Path | None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Self
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from rq import Retry
@@ -22,7 +21,7 @@ from mien.contract.request_json import request_to_json
 from mien.contract.requests import RunRequest
 from mien.jobs.record import KEEP_S, MOST_BYTES, JobRecord, failed, given_up, largest_bytes
 from mien.jobs.rq_queue import stream_queue
-from mien.jobs.sealing import seal
+from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import check_webhook, tell
 from mien.transport.keys import GRACE_S
@@ -97,11 +96,11 @@ class Jobs:
         check_id(job)
         if webhook is not None:
             check_webhook(webhook)
-        shown, secret_source = _split(request.source)
+        shown, sealed = hide(request, secret)
         record = JobRecord(
             id=job,
-            request=request_to_json(replace(request, source=shown)),
-            sealed_source=seal(secret_source, secret) if secret_source is not None else None,
+            request=request_to_json(shown),
+            sealed=sealed,
             created_s=time.time(),
             keep_s=keep_s,
             webhook=webhook,
@@ -174,7 +173,7 @@ class Jobs:
         return record
 
     def _enqueue(self, record: JobRecord) -> None:
-        live = parse(record.source).kind == "camera"
+        live = record.request.get("attached") or parse(record.source).kind == "camera"
         with self._asking():
             self._queue.enqueue_call(
                 JOB_FUNCTION,
@@ -256,13 +255,3 @@ def check_id(job: str) -> None:
     """Raises `UsageError` for what can be no job's id."""
     if not _ID.fullmatch(job):
         raise UsageError("an id has up to 64 letters, digits, dashes and underscores")
-
-
-def _split(source: str) -> tuple[str, str | None]:
-    """What may be shown of a source, and the whole of it where that is less."""
-    shown = parse(source).name
-    try:
-        plain = urlunsplit(urlsplit(source))
-    except ValueError:
-        plain = source
-    return (source, None) if shown in (source, plain) else (shown, source)

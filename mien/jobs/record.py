@@ -5,9 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["queued", "waiting for an analyzer", "running", "finished", "failed", "cancelled"]
+from mien.jobs.live_status import largest_status, shortened
+
+State = Literal[
+    "queued", "waiting for the source", "waiting for an analyzer", "running",
+    "finished", "failed", "cancelled",
+]  # fmt: skip
 What = Literal["output", "results", "report"]
 
 OVER: frozenset[State] = frozenset({"finished", "failed", "cancelled"})
@@ -19,7 +25,7 @@ KEEP_S = 7 * 24 * 3600
 LONGEST_ERROR_BYTES = 500
 """Of a failure's sentence as it lies in the record, which stays small whatever failed."""
 
-MOST_BYTES = 4000
+MOST_BYTES = 10_000
 """A record is never larger, whatever happens to the job; what could become so is not submitted."""
 
 
@@ -29,9 +35,9 @@ class JobRecord:
 
     id: str
     request: dict[str, Any]
-    """As JSON (`mien.contract.request_json`), the source without its password."""
-    sealed_source: str | None = None
-    """The source with its password, encrypted; None where it has none."""
+    """As JSON (`mien.contract.request_json`), its addresses without their passwords."""
+    sealed: str | None = None
+    """The addresses that have one, encrypted (`mien.jobs.secrets`); None where none has."""
     state: State = "queued"
     created_s: float = 0.0
     """Seconds since 1970, UTC; the others alike."""
@@ -54,6 +60,8 @@ class JobRecord:
     """One sentence."""
     written: tuple[What, ...] = ()
     """Which of the files that it was asked for are in place."""
+    live: dict[str, Any] | None = None
+    """How a camera does in the running or last attempt (`mien.jobs.live_status`)."""
     owns_outputs: bool = False
     """An attempt began to write: files of these names are the job's own, and may be replaced."""
 
@@ -69,8 +77,9 @@ class JobRecord:
     @property
     def outputs(self) -> list[str]:
         """Paths of the files that are in place."""
-        places = {
-            "output": [output["target"] for output in self.request.get("outputs", [])],
+        targets: list[str] = [str(output["target"]) for output in self.request.get("outputs", [])]
+        places: dict[What, list[str | None]] = {
+            "output": [segments_of(name) if self.live else name for name in targets],
             "results": [self.request.get("results")],
             "report": [self.request.get("report")],
         }
@@ -83,7 +92,7 @@ class JobRecord:
     def status(self) -> dict[str, Any]:
         """What a user is told."""
         names = ("id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in (*names, "live")}
 
 
 _FIELDS = {field.name for field in dataclasses.fields(JobRecord)}
@@ -103,11 +112,19 @@ def record_from_json(text: bytes) -> JobRecord:
         raise ValueError("this is no job record") from error
 
 
+def segments_of(target: str) -> str:
+    """The names of the files that a camera's output is recorded into; others keep theirs."""
+    path = Path(target)
+    if "://" in target or path.suffix.lower() == ".m3u8":
+        return target
+    return str(path.with_name(f"{path.stem}-*{path.suffix}"))
+
+
 def failed(record: JobRecord, error: str, exit_code: int, ended_s: float) -> JobRecord:
     """The record of a job that ended without what it was asked for."""
     return dataclasses.replace(
-        record, state="failed", error=_short(error), exit_code=exit_code, ended_s=ended_s,
-        eta_s=None,
+        record, state="failed", error=shortened(error, LONGEST_ERROR_BYTES),
+        exit_code=exit_code, ended_s=ended_s, eta_s=None,
     )  # fmt: skip
 
 
@@ -125,16 +142,6 @@ def largest_bytes(record: JobRecord) -> int:
             most, state="waiting for an analyzer", started_s=record.created_s,
             attempts=10**6, done=10**9, total=10**9, fps=number, eta_s=number,
             written=("output", "results", "report"), owns_outputs=True,
+            live=largest_status([output["target"] for output in record.request["outputs"]]),
         ).to_json()
     )  # fmt: skip
-
-
-def _short(sentence: str) -> str:
-    sentence = " ".join(sentence.split())
-    shown = sentence
-    while len(json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")) > (
-        LONGEST_ERROR_BYTES
-    ):
-        sentence = sentence[: len(sentence) * 9 // 10]
-        shown = f"{sentence}…"
-    return shown

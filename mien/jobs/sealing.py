@@ -1,4 +1,4 @@
-"""Passwords of sources on their way through the server: encrypted, or refused.
+"""Addresses that hold a password on their way through the server: encrypted, or refused.
 
 The encryption is `cryptography`'s Fernet (AES-CBC with an HMAC); the key comes from MIEN_SECRET,
 which submitters and stream workers share and the server never sees.
@@ -15,7 +15,7 @@ from mien.contract.errors import UsageError
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-_SALT = b"mien: sealed sources, 1"
+_SALT = b"mien: sealed addresses, 1"
 """Not secret; keeps the key apart from other uses of the same phrase."""
 _COST = 2**14
 """Of scrypt: about 50 ms and 16 MB, once a process."""
@@ -29,7 +29,7 @@ def seal(text: str, secret: str | None) -> str:
     """
     if not secret:
         raise UsageError(
-            "the source's address holds a password, which is not stored in the open: "
+            "an address holds a password, which is not stored in the open: "
             "set MIEN_SECRET here and for the stream workers"
         )
     return _fernet(secret).encrypt(text.encode()).decode()
@@ -44,12 +44,12 @@ def unseal(sealed: str, secret: str | None) -> str:
     from cryptography.fernet import InvalidToken
 
     if not secret:
-        raise UsageError("the source's address is sealed: set MIEN_SECRET for the stream workers")
+        raise UsageError("its addresses are sealed: set MIEN_SECRET for the stream workers")
     try:
         return _fernet(secret).decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise UsageError(
-            "the source's address was sealed with another MIEN_SECRET than this worker's"
+            "its addresses were sealed with another MIEN_SECRET than this worker's"
         ) from None
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -19,6 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from mien.contract.errors import Interrupted, MienError
+from mien.interrupts import LEAVE
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
 
@@ -132,6 +134,12 @@ class StreamWorker(Worker):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
         except (redis.ConnectionError, redis.TimeoutError):
             return  # it is for people to read; in a signal handler nothing must come of it
+
+    def handle_warm_shutdown_request(self) -> None:
+        """A file's job is waited for; a camera's has no end, and is asked to leave."""
+        with suppress(ProcessLookupError):
+            if self.horse_pid:
+                os.kill(self.horse_pid, LEAVE)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Ask it first, so that it removes what it has half written and goes back to the queue."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mien.contract.errors import UsageError
 from mien.contract.requests import RunRequest
 from mien.requests import check_request, comes_with_mien, describe_weights
 from producer.addresses import SCHEME, local_path, parse
 from producer.localfile import check_file
+from workers.encoder import check_outputs
 
 
 def absolute(request: RunRequest) -> RunRequest:
@@ -37,7 +39,11 @@ def check_submission(request: RunRequest) -> None:
         WeightsError: the weights are missing or damaged.
     """
     address = parse(request.source)
-    if address.kind == "file":
+    if request.attached:
+        if address.kind == "file":
+            raise UsageError(f"{address.name} is a file and no camera: `mien submit` takes it")
+        check_outputs(request.outputs, "live")
+    elif address.kind == "file":
         check_file(address.path, address.name)
     check_request(request)
     describe_weights(request.analysis.weights)

@@ -12,6 +12,7 @@ from types import FrameType
 import redis
 
 from mien.contract.errors import MienError
+from mien.interrupts import LEAVE
 from mien.jobs.horse import give_up
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
@@ -29,8 +30,8 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """Forks the workers, starts them again, and passes on the wish to stop.
 
-    On SIGTERM or SIGINT every worker finishes the job that it runs; on the second it breaks off,
-    and the job goes back to the queue.
+    On SIGTERM or SIGINT every worker finishes the job that it runs, or a camera's files, and the
+    camera goes back to the queue; on the second it breaks off, and any job goes back.
     """
 
     def __init__(self, url: str, concurrency: int) -> None:
@@ -93,5 +94,6 @@ def work(url: str) -> None:
     """Carry out jobs until a signal says stop."""
     store = JobStore(RedisServer(url))
     connection = redis.Redis.from_url(url, protocol=2)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
     worker = StreamWorker(stream_queue(connection), connection, partial(give_up, store))
     worker.work(logging_level="WARNING")

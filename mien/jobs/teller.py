@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 
+from mien.jobs.live_status import live_status, waiting_status
 from mien.jobs.record import JobRecord
 from mien.jobs.store import JobStore
 from mien.stream import Stream
@@ -38,30 +39,34 @@ class Teller:
             state="waiting for an analyzer",
             attempts=record.attempts + 1,
             started_s=time.time(),
-            done=0, total=None, fps=None, eta_s=None, error=None, exit_code=None,
+            done=0, total=None, fps=None, eta_s=None, error=None, exit_code=None, live=None,
         )  # fmt: skip
         self._put()
 
+    def wait(self, trouble: str) -> None:
+        """To be called while the source gives no picture; raises `Cancelled` like `tick`."""
+        if self._is_time():
+            self.record = replace(
+                self.record, state="waiting for the source", live=waiting_status(trouble)
+            )
+            if self._tell_and_ask():
+                raise Cancelled
+
     def begin(self) -> None:
         """Note that from now on files of the outputs' names are this job's own."""
-        self.record = replace(self.record, owns_outputs=True)
+        self.record = replace(
+            self.record, state="waiting for an analyzer", live=None, owns_outputs=True
+        )
         self._put()
 
     def tick(self, stream: Stream) -> None:
         """To be called all the time. Raises `Cancelled` where a file's job is to end."""
-        now_s = time.monotonic()
-        if now_s - self._told_s < TELL_EVERY_S:
+        if not self._is_time():
             return
-        self._told_s = now_s
-        self.record = self._advanced(stream, now_s)
-        try:
-            self._put(patience_s=0)
-            wished = self._store.end_is_wished(self.record.id)
-        except Unreachable:
-            return
-        if wished and not self.cancelled:
+        self.record = self._advanced(stream, self._told_s)
+        if self._tell_and_ask() and not self.cancelled:
             self.cancelled = True
-            if stream.info.kind != "live":
+            if not stream.is_live:
                 raise Cancelled
             stream.end_early()
 
@@ -72,12 +77,27 @@ class Teller:
         self._store.forget_wish(self.record.id, patience_s=math.inf)
         return self.record
 
+    def _is_time(self) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._told_s < TELL_EVERY_S:
+            return False
+        self._told_s = now_s
+        return True
+
+    def _tell_and_ask(self) -> bool:
+        """Write the record; whether the job's end is wished, as far as is known."""
+        try:
+            self._put(patience_s=0)
+            return self._store.end_is_wished(self.record.id)
+        except Unreachable:
+            return False
+
     def _put(self, patience_s: float = math.inf) -> None:
         if not self._store.put(self.record, patience_s):
             raise Superseded(f"a newer attempt has taken over the job {self.record.id}")
 
     def _advanced(self, stream: Stream, now_s: float) -> JobRecord:
-        done, live = stream.progress.frames, stream.info.kind == "live"
+        done, live = stream.progress.frames, stream.is_live
         if not done or self._first is None:
             self._first = (done, now_s)  # the time that networks take to load is not the job's
         passed_s = now_s - self._first[1]
@@ -91,4 +111,5 @@ class Teller:
             total=total,
             fps=round(fps, 1),
             eta_s=round(left / fps, 1) if left is not None and fps > 0 else None,
+            live=live_status(stream.live_status()) if live else None,
         )

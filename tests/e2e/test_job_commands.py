@@ -15,7 +15,7 @@ from tests.deployment import MIEN, Cli, Daemon, nursery, stream_worker
 from tests.faces import make_face_clip
 from tests.servers import Server
 
-KEYS = ["id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs"]
+KEYS = ["id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs", "live"]
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def wanted(clip: Path, folder: Path) -> Path:
         RunRequest(
             str(clip),
             AnalysisRequest(analyze_fps=None),
-            OutputSettings(place / "out.mp4", None),
+            (OutputSettings(place / "out.mp4", None),),
             results=place / "results.jsonl",
             report=place / "report.json",
             device="cpu",

@@ -21,7 +21,7 @@ from mien.transport.ports import Superseded
 
 
 def request(clip: Path, folder: Path) -> RunRequest:
-    return RunRequest(str(clip), AnalysisRequest(), OutputSettings(folder / "out.mp4", None))
+    return RunRequest(str(clip), AnalysisRequest(), (OutputSettings(folder / "out.mp4", None),))
 
 
 def rq_entry(client: redis.Redis, job: str) -> Job:

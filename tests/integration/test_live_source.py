@@ -273,7 +273,7 @@ def test_waiting_for_a_camera_ends_when_asked() -> None:
             f"rtsp://127.0.0.1:{free_port()}/",
             timeout_s=QUICK,
             live=LiveOptions(wait=True),
-            stopped=lambda: time.monotonic() - began_s > 0.5,
+            wait=lambda trouble: time.monotonic() - began_s < 0.5,
         )
     assert time.monotonic() - began_s < 8
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from mien.cli import cli
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.errors import UsageError
+from mien.contract.frames import Capture
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Colour, Picture
@@ -112,6 +113,21 @@ def test_a_threshold_that_is_no_probability_is_refused(wrong: float) -> None:
         AnalysisRequest(abstain=wrong)
 
 
-@pytest.mark.parametrize("command", ["run", "submit"])
+@pytest.mark.parametrize("command", ["run", "submit", "attach"])
 def test_every_command_that_makes_results_has_the_option(command: str) -> None:
     assert "--abstain" in CliRunner().invoke(cli, [command, "--help"]).output
+
+
+def test_a_cameras_table_goes_on_with_the_column_in_it(tmp_path: Path) -> None:
+    path, second_ns = tmp_path / "r.csv", 1_000_000_000
+    for start_s in (1000, 1010):
+        results = open_results(path, overwrite=False, live=True, abstains=True)
+        results.write(snapshot(0.5, SURE, UNSURE), Capture(start_s * second_ns, 0, 0))
+        results.finish(Origin())
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    faces = [row for row in rows if row["track"]]
+    assert [row["uncertain"] for row in faces] == ["False", "True"] * 2
+    assert [row["frame"] for row in faces] == ["0", "0", "1", "1"]
+    assert [row["epoch"] for row in faces] == ["0", "0", "1", "1"]
+    assert [row["outage_s"] for row in rows if row["reason"] == "outage"] == ["10.0"]

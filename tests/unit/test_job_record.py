@@ -18,7 +18,7 @@ from mien.jobs.record import (
     record_from_json,
 )
 
-REQUEST = request_to_json(RunRequest("/in/a.mp4", AnalysisRequest(), None))
+REQUEST = request_to_json(RunRequest("/in/a.mp4", AnalysisRequest()))
 QUEUED = JobRecord("a1", REQUEST, created_s=1.7e9)
 
 
@@ -54,7 +54,7 @@ def test_a_short_failure_is_told_whole_and_a_long_one_is_cut() -> None:
 
 
 def test_outputs_are_named_when_they_are_in_place() -> None:
-    request = {**REQUEST, "output": {"path": "/out/a.mp4"}, "results": "/out/a.csv"}
+    request = {**REQUEST, "outputs": [{"target": "/out/a.mp4"}], "results": "/out/a.csv"}
     record = replace(QUEUED, request=request)
     assert record.outputs == []
     assert replace(record, written=("output", "results")).outputs == ["/out/a.mp4", "/out/a.csv"]
@@ -62,7 +62,7 @@ def test_outputs_are_named_when_they_are_in_place() -> None:
 
 def test_a_status_has_the_promised_keys() -> None:
     assert list(QUEUED.status()) == [
-        "id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs"
+        "id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs", "live"
     ]  # fmt: skip
 
 

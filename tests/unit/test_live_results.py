@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from mien.contract.errors import UsageError
 from mien.contract.frames import Capture, Gap
 from mien.contract.geometry import AnalysisGeometry
 from workers.faces import FaceHistory, FaceSnapshot
-from workers.results import Results, check_results, open_results
+from workers.results import check_results, open_results
+from workers.results_port import Results
 from workers.results_table import LIVE_COLUMNS
 
 UTC_NS = 1_764_000_000_123_456_789
@@ -83,9 +85,50 @@ def test_a_second_run_goes_on_where_the_first_one_died(tmp_path: Path, kind: str
     again = path.read_text()
     assert again.startswith(whole)
     assert "half" not in again
-    assert len(again.splitlines()) == 2 * len(whole.splitlines()) - (kind == ".csv")
+    # and one more line: the outage between the two
+    assert len(again.splitlines()) == 2 * len(whole.splitlines()) + (kind == ".jsonl")
     fill(open_results(path, overwrite=True, live=True))
     assert path.read_text() == whole
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+def test_time_goes_on_from_run_to_run_as_the_clock_on_the_wall_does(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"r{kind}"
+    for later_s in (0, 100, 300):
+        capture = replace(CAPTURE, utc_ns=UTC_NS + later_s * 1_000_000_000, epoch=0)
+        results = open_results(path, overwrite=False, live=True)
+        results.write(snapshot(), capture)
+        results.lost(6, 240_000_000, "late", capture)
+        results.abort()
+    told = records(path)
+    assert [(one["frame"], one["epoch"]) for one in told] == [
+        ("3", "0"), ("6", "0"), ("None", "0"), ("10", "1"), ("13", "1"), ("None", "1"),
+        ("17", "2"), ("20", "2"),
+    ]  # fmt: skip
+    times = [float(one["time_s"]) for one in told]
+    wanted = [0.12, 0.24, 0.24, 100.24, 100.36, 100.36, 300.36, 300.48]
+    assert times == pytest.approx(wanted, abs=0.001), "the file tells milliseconds"
+
+
+def test_what_is_no_camera_s_file_is_added_to_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"v":1,"frame":7,"time_s":1.0,"faces":[]}\n{"frame"}\n')
+    results = open_results(path, overwrite=False, live=True)
+    results.write(snapshot(), CAPTURE)
+    results.abort()
+    assert path.read_text().splitlines()[-1].startswith('{"v":1,"frame":3,"time_s":0.12')
+
+
+def records(path: Path) -> list[dict[str, str]]:
+    """Frame, time and epoch of every line as text, from either kind of file."""
+    if path.suffix == ".csv":
+        with path.open() as file:
+            return [{**row, "frame": row["frame"] or "None"} for row in csv.DictReader(file)]
+    return [
+        {name: str(line.get(name)) for name in ("frame", "time_s", "epoch")} for line in lines(path)
+    ]
 
 
 def test_a_table_with_other_columns_is_not_added_to(tmp_path: Path) -> None:

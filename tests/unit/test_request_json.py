@@ -14,7 +14,12 @@ from mien.contract.request_json import request_from_json, request_to_json
 from mien.contract.requests import AnalysisRequest, RunRequest
 
 RATES = st.fractions(min_value=Fraction(1, 10), max_value=1000, max_denominator=1001)
-PATHS = st.text(st.characters(exclude_characters="\0"), min_size=1).map(Path)
+PATHS = (
+    st.text(st.characters(exclude_characters="\0"), min_size=1)
+    .map(Path)
+    .filter(lambda path: "://" not in str(path))
+)
+URLS = st.sampled_from(["rtsp://me:secret@host:8554/live", "rtmp://host/app/key"])
 
 ANALYSES = st.builds(
     AnalysisRequest,
@@ -30,25 +35,29 @@ ANALYSES = st.builds(
 )
 OUTPUTS = st.builds(
     OutputSettings,
-    path=PATHS,
+    target=PATHS | URLS,
     fps=st.none() | RATES,
     encoder=st.none() | st.text(),
     preset=st.text(),
     crf=st.integers(0, 51),
     blur=st.booleans(),
     overwrite=st.booleans(),
+    segment_s=st.none() | st.floats(1, 1e6),
 )
 REQUESTS = st.builds(
     RunRequest,
     source=st.text(),
     analysis=ANALYSES,
-    output=st.none() | OUTPUTS,
+    outputs=st.lists(OUTPUTS, max_size=3).map(tuple),
     results=st.none() | PATHS,
     report=st.none() | PATHS,
     overwrite=st.booleans(),
     window_bytes=st.none() | st.integers(1, 10**12),
     device=st.text(),
     batch=st.integers(1, 256),
+    max_latency_s=st.floats(0, 60),
+    give_up_after_s=st.none() | st.floats(0, 1e7),
+    attached=st.booleans(),
 )
 
 
@@ -58,7 +67,7 @@ def test_a_request_survives_the_way(request: RunRequest) -> None:
 
 
 def test_what_is_no_request_is_refused() -> None:
-    plain = request_to_json(RunRequest("a.mp4", AnalysisRequest(), None))
+    plain = request_to_json(RunRequest("a.mp4", AnalysisRequest()))
     without = {name: value for name, value in plain.items() if name != "report"}
     with pytest.raises(KeyError):
         request_from_json(without)

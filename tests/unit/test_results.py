@@ -15,7 +15,8 @@ from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.geometry import AnalysisGeometry
 from workers.faces import FaceHistory, FaceSnapshot
-from workers.results import Results, check_results, open_results
+from workers.results import check_results, open_results
+from workers.results_port import Results
 from workers.results_table import COLUMNS, Table
 
 GEOMETRY = AnalysisGeometry(640, 360, 640, 360, 24.0)

@@ -25,7 +25,7 @@ def roots(tmp_path: Path) -> Roots:
 
 
 def reading(source: object) -> RunRequest:
-    return RunRequest(str(source), AnalysisRequest(), None)
+    return RunRequest(str(source), AnalysisRequest())
 
 
 @pytest.mark.parametrize("name", ["in/a.mp4", "in/inner.mp4", "in/missing.mp4", "out/../in/a.mp4"])
@@ -69,7 +69,7 @@ def test_weights_by_name_or_under_the_root_are_read(roots: Roots, tmp_path: Path
                 roots.check(request)
 
 
-@pytest.mark.parametrize("field", ["output", "results", "report"])
+@pytest.mark.parametrize("field", ["outputs", "results", "report"])
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
@@ -85,7 +85,7 @@ def test_outputs_lie_under_the_root(
     roots: Roots, tmp_path: Path, field: str, name: str, allowed: bool
 ) -> None:
     path = tmp_path / name
-    target = {field: OutputSettings(path, None) if field == "output" else path}
+    target = {field: (OutputSettings(path, None),) if field == "outputs" else path}
     request = replace(reading(tmp_path / "in" / "a.mp4"), **target)  # type: ignore[arg-type]
     error: MienError | None = None
     try:

@@ -1,0 +1,86 @@
+"""What a soak's figures say: a line each, and what became worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Record = dict[str, Any]
+
+SETTLED_S = 60.0
+"""Memory still grows in the first minute: networks, buffers and windows fill."""
+GROWTH_MB = 10.0
+"""Between the settled beginning and the end; less is the allocator's."""
+SLOWER = 1.5
+"""Latency of the last minute against the first whole one; less is the machine's."""
+BACK_S = 10.0
+
+
+def report_lines(soak: Record) -> Iterator[str]:
+    """The report as text."""
+    yield soak["machine"]
+    yield ", ".join(f"{name} {value}" for name, value in soak["about"].items() if value is not None)
+    yield "camera  minute   frames/s  p50 s   p95 s   p99 s   given up"
+    for name, samples in soak["cameras"].items():
+        for label, sample in (("first", first_minute(samples)), ("last", samples[-1])):
+            yield (
+                f"{name:<7} {label:<8} {sample['fps']:>8.2f}  {sample['latency_p50_s'] or 0:.3f}"
+                f"   {sample['latency_p95_s'] or 0:.3f}   {sample['latency_p99_s'] or 0:.3f}"
+                f"   {sample['drops'] or 'nothing'}"
+            )
+    yield "memory            settled MB   last MB   most MB"
+    for name, points in soak["memory_mb"].items():
+        yield (
+            f"{name:<17} {settled(points):>10.1f} {points[-1][1]:>9.1f} "
+            f"{max(mb for _, mb in points):>9.1f}"
+        )
+    for back_s, seconds in zip(soak["outages_s"], returns(soak), strict=True):
+        yield f"server back at {back_s:.0f} s; pictures again after at most {seconds:.0f} s"
+    yield f"jobs {soak['ended']}, pictures in the recordings {soak['played']}"
+    worse = list(verdicts(soak))
+    yield from (f"WORSE: {line}" for line in worse)
+    if not worse:
+        yield "nothing became worse"
+
+
+def verdicts(soak: Record) -> Iterator[str]:
+    """What became worse, a sentence each."""
+    for name, samples in soak["cameras"].items():
+        first, last = first_minute(samples), samples[-1]
+        if last["state"] != "running":
+            yield f"{name} is {last['state']} at the end"
+        elif last["latency_p95_s"] > SLOWER * first["latency_p95_s"] + 0.05:
+            yield f"{name}: p95 was {first['latency_p95_s']} s and is {last['latency_p95_s']} s"
+    for name, points in soak["memory_mb"].items():
+        if points[-1][1] > settled(points) + GROWTH_MB:
+            yield f"{name} grew from {settled(points)} to {points[-1][1]} MB"
+    for seconds in returns(soak):
+        if seconds > BACK_S:
+            yield f"a camera took {seconds:.0f} s to come back"
+
+
+def first_minute(samples: list[Record]) -> Record:
+    """The last sample of the first minute with pictures; its figures are of that minute."""
+    running = [sample for sample in samples if sample["state"] == "running"]
+    whole = [sample for sample in running if sample["at_s"] <= running[0]["at_s"] + SETTLED_S]
+    return whole[-1]
+
+
+def settled(points: list[tuple[float, float]]) -> float:
+    """Megabytes a minute after the process was first seen."""
+    return next((mb for at_s, mb in points if at_s >= points[0][0] + SETTLED_S), points[-1][1])
+
+
+def returns(soak: Record) -> list[float]:
+    """Seconds from each return of the server until every camera gave pictures, to a sample."""
+    found = []
+    for back_s in soak["outages_s"]:
+        at_s = max(
+            next(
+                (s["at_s"] for s in samples if s["at_s"] >= back_s and not s.get("trouble")),
+                float("inf"),
+            )
+            for samples in soak["cameras"].values()
+        )
+        found.append(at_s - back_s)
+    return found

@@ -1,0 +1,24 @@
+"""No more threads than a container may keep busy."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mien.cores import usable_cores
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [("100000 100000", 1), ("150000 100000", 1), ("50000 100000", 1), ("max 100000", None)],
+)
+def test_a_containers_limit_counts(tmp_path: Path, text: str, most: int | None) -> None:
+    quota = tmp_path / "cpu.max"
+    quota.write_text(text + "\n")
+    assert usable_cores(quota) == (most or len(os.sched_getaffinity(0)))
+
+
+def test_without_a_limit_every_core_may_be_used(tmp_path: Path) -> None:
+    assert usable_cores(tmp_path / "missing") == len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text(f"{10**9} 100000\n")
+    assert usable_cores(tmp_path / "cpu.max") == len(os.sched_getaffinity(0))
