@@ -80,7 +80,8 @@ class Evaluation:
         plain = dataclasses.asdict(self)
         whole, rest = plain.pop("figures"), plain.pop("without_copies")
         if rest is not None:
-            rest = {**rest, **rest.pop("figures")}
+            kept = rest.pop("figures")
+            rest = {**rest, **kept}
         temperature = self.weights[0].temperature if len(self.weights) == 1 else None
         about = {name: plain.pop(name) for name in _ABOUT}
         parts = {**about, "temperature": temperature, **whole, "without_copies": rest, **plain}

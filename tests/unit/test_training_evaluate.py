@@ -53,6 +53,7 @@ def test_rows_with_a_copy_in_training_are_left_out_beside_the_whole(
     assert (without["exact"], without["near"]) == (COPIES, 0)
     assert without["count"] == PUBLIC_ROWS - COPIES
     assert without["correlation"] == NEAR
+    assert "figures" not in without
     assert {"accuracy", "accuracy_interval", "macro_recall", "macro_f1", "ece"} <= set(without)
 
 
