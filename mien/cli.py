@@ -12,28 +12,13 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
+from mien.evaluation_commands import DATA, DEVICE, calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
 from mien.worker_commands import worker
 
 OUR_BUG = 1
 INTERRUPTED = 130
-
-
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="fer2013.csv",
-    help="FER2013 in its original layout.",
-)
-DEVICE = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda[:N]",
-    help="Where the network runs.",
-)
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -138,63 +123,21 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
 def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> None:
     """Train a network on FER2013; the best by PublicTest is kept."""
     from model.pipeline import choose_device
+    from training.calibration import calibrate as fit_temperatures
     from training.config import load_recipe
-    from training.evaluate import calibrate
+    from training.scoring import Looking
     from training.train import train as run_training
 
     place = str(choose_device(device))
     chosen = load_recipe(recipe)
     weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
     click.echo("fitting the temperatures on every other row of PublicTest")
-    calibrate(weights, data, weights, device=place)
+    for line in fit_temperatures(weights, data, weights, Looking(device=place)):
+        click.echo(line.text())
     click.echo(f"weights: {weights}")
 
 
-@cli.command()
-@click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
-@DATA
-@click.option(
-    "--split",
-    type=click.Choice(["Training", "PublicTest", "PrivateTest"]),
-    default="PublicTest",
-    show_default=True,
-    help="Which rows are scored.",
-)
-@click.option(
-    "--views",
-    type=click.Choice(["single", "flip", "ten-crop"]),
-    default="single",
-    show_default=True,
-    help="How often each face is looked at.",
-)
-@DEVICE
-@click.option("--batch", type=click.IntRange(min=1), default=128, show_default=True)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="OUT",
-    help="Write the figures there as well.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there already.")
-def evaluate(
-    weights: str, data: Path, split: str, views: str, device: str, batch: int,
-    json_file: Path | None, overwrite: bool,
-) -> None:  # fmt: skip
-    """Score weights on a split of FER2013: overall, and expression by expression."""
-    from mien.contract.atomic import check_target, write_whole
-    from model.pipeline import choose_device
-    from training.evaluate import evaluate as score
-
-    if json_file is not None:
-        check_target(json_file, overwrite)
-    found = score(weights, data, split, views, str(choose_device(device)), batch)
-    click.echo(found.table())
-    if json_file is not None:
-        write_whole(json_file, found.to_json(), overwrite=overwrite)
-
-
-for command in (submit, attach, list_jobs, status, cancel, retry, worker):
+for command in (evaluate, calibrate, submit, attach, list_jobs, status, cancel, retry, worker):
     cli.add_command(command)
 
 

@@ -30,11 +30,16 @@ class LastMoment:
     epoch: int
 
 
-def last_moment(lines: Sequence[str], *, is_csv: bool) -> LastMoment | None:
-    """From the last lines of a file, in order; None where they tell nothing of a camera."""
+def last_moment(
+    lines: Sequence[str], *, is_csv: bool, names: Sequence[str] = LIVE_COLUMNS
+) -> LastMoment | None:
+    """From the last lines of a file, in order; None where they tell nothing of a camera.
+
+    names: of the columns of a CSV.
+    """
     frame, end = None, None
     for line in reversed(lines):
-        record = _record(line, is_csv=is_csv)
+        record = _record(line, names if is_csv else None)
         try:
             if end is None and record.get("utc"):
                 end = _end_of(record)
@@ -46,9 +51,10 @@ def last_moment(lines: Sequence[str], *, is_csv: bool) -> LastMoment | None:
     return None if end is None else LastMoment(-1 if frame is None else frame, *end)
 
 
-def _record(line: str, *, is_csv: bool) -> Mapping[str, str]:
-    if is_csv:
-        return next(csv.DictReader(io.StringIO(line), LIVE_COLUMNS), {})
+def _record(line: str, names: Sequence[str] | None) -> Mapping[str, str]:
+    """Of a line of JSON, or of a CSV with columns of these names."""
+    if names is not None:
+        return next(csv.DictReader(io.StringIO(line), names), {})
     try:
         record = json.loads(line)
     except ValueError:
