@@ -35,9 +35,7 @@ class VGG(nn.Module):
     Source: Simonyan and Zisserman, arXiv:1409.1556, configurations A, B, D and E.
     """
 
-    def __init__(
-        self, name: str, *, blank: bool = False, initialisation: str = "identity"
-    ) -> None:
+    def __init__(self, name: str, *, blank: bool = False, initialisation: str = "identity") -> None:
         """Builds the network, its values drawn from torch's global generator.
 
         `identity` is He's with two changes (see `_initialise`), `plain` is torch's own for each

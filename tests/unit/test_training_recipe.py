@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mien.contract.errors import UsageError
-from training.config import Recipe, Stage, load_recipe, parse_recipe
+from training.config import Recipe, Stage
+from training.recipe_file import load_recipe, parse_recipe
 from training.schedule import learning_rate
 
 _TABLE: dict[str, Any] = {"name": "r", "stages": [{"size_px": 32, "epochs": 4}]}

@@ -1,0 +1,168 @@
+"""Soft labels: what teachers say of rows that they have not learned from.
+
+A network that has seen a row remembers its label, so its opinion adds nothing. Therefore Training
+is cut into folds, a teacher learns from all but one and is asked about that one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from mien.contract.atomic import write_whole
+from mien.contract.errors import SourceError, UsageError, WeightsError
+from mien.contract.expressions import EXPRESSIONS
+from model.checkpoint import WeightsInfo, load_weights, read_info
+from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare
+from model.vgg import VGG
+from training.config import Recipe
+from training.fer2013 import Split
+from training.rows import held_out_rows
+
+_TENSOR = "probabilities"
+_TEACHER_FACES = 128
+
+
+def make_soft_labels(
+    teachers: Sequence[str | Path],
+    training: Split,
+    out: Path,
+    *,
+    views: str = "flip",
+    device: str = "cpu",
+    report: Callable[[str], None],
+) -> str:
+    """Asks each teacher about its own fold and writes the mean for every row; gives the sha256.
+
+    Several teachers of one fold are averaged. The file holds (n, 7) half-precision probabilities
+    in the order of Training's rows, and who said so.
+
+    Raises:
+        WeightsError: a teacher has no fold, or its fold is of other data.
+        UsageError: rows are left without a teacher.
+        OutputError: `out` cannot be written.
+    """
+    sums = np.zeros((len(training.labels), len(EXPRESSIONS)), dtype=np.float64)
+    counts = np.zeros(len(training.labels), dtype=np.int64)
+    told = []
+    for teacher in teachers:
+        info = read_info(teacher)
+        rows = _rows_of(teacher, info, training)
+        model, _ = load_weights(teacher, device)
+        said = _probabilities(model, info, training.images[rows], views, device)
+        sums[rows] += said
+        counts[rows] += 1
+        right = float((said.argmax(1) == training.labels[rows]).mean())
+        fold = info.metrics["fold"]
+        told.append({"fold": fold, "recipe": info.recipe, "tensor_sha256": info.tensor_sha256})
+        report(f"{info.recipe} {fold}: {100 * right:.2f} % of {len(rows)} rows it had not seen")
+    if not counts.all():
+        raise UsageError(
+            f"{int((counts == 0).sum())} Training rows have no teacher; give one for every fold"
+        )
+    mean = (sums / counts[:, None]).astype(np.float16)
+    # a single entry, since the library writes several in a random order
+    text = json.dumps({"rows": rows_sha256(training), "views": views, "teachers": told})
+    content = save({_TENSOR: mean}, metadata={"mien-soft-labels": text})
+    write_whole(out, content, overwrite=True)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_soft_labels(recipe: Recipe, training: Split) -> npt.NDArray[np.float32] | None:
+    """(n, 7) for every row of Training, or None for a recipe without soft labels.
+
+    Raises:
+        UsageError: the recipe wants soft labels and names none.
+        SourceError: they are missing, have another hash, or are of other rows.
+    """
+    wanted = recipe.soft_labels
+    if wanted.share == 0:
+        return None
+    if not wanted.file or not wanted.sha256:
+        raise UsageError(
+            f"the recipe {recipe.name} learns from soft labels and names no file and sha256; give "
+            "them with --soft-labels FILE, or let `mien distill` make them"
+        )
+    path = Path(wanted.file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"cannot read the soft labels {path} of the recipe {recipe.name}: {error.strerror}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted.sha256:
+        raise SourceError(
+            f"the soft labels {path} have the sha256 {found[:12]}..., "
+            f"the recipe {recipe.name} wants {wanted.sha256[:12]}..."
+        )
+    return _parse(path, content, training)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a soft labels file.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SourceError(f"cannot read the soft labels {path}: {error.strerror}") from error
+
+
+def rows_sha256(training: Split) -> str:
+    """Hex digest of the rows that soft labels stand beside, pictures and labels."""
+    return hashlib.sha256(training.images.tobytes() + training.labels.tobytes()).hexdigest()
+
+
+def _parse(path: Path, content: bytes, training: Split) -> npt.NDArray[np.float32]:
+    try:
+        soft = load(content)[_TENSOR].astype(np.float32)
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        rows = json.loads(header["__metadata__"]["mien-soft-labels"])["rows"]
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise SourceError(f"{path} is damaged, or no soft labels made by mien") from error
+    if rows != rows_sha256(training) or soft.shape != (len(training.labels), len(EXPRESSIONS)):
+        raise SourceError(f"the soft labels {path} were made for other Training rows")
+    return soft
+
+
+def _rows_of(teacher: str | Path, info: WeightsInfo, training: Split) -> npt.NDArray[np.int64]:
+    fold = str(info.metrics.get("fold", ""))
+    if not fold:
+        raise WeightsError(
+            f"{teacher} has learned from all of Training; a teacher is made with --fold k/n"
+        )
+    rows = held_out_rows(training, Recipe(info.recipe, (), fold=fold))
+    if rows_digest(rows) != info.metrics.get("held_out_sha256"):
+        raise WeightsError(f"{teacher} held out other rows than fold {fold} of these data")
+    return rows
+
+
+def rows_digest(rows: npt.NDArray[np.int64]) -> str:
+    """Hex digest of which rows were held out."""
+    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+
+
+@torch.inference_mode()
+def _probabilities(
+    model: VGG, info: WeightsInfo, images: npt.NDArray[np.uint8], views: str, device: str
+) -> npt.NDArray[np.float64]:
+    """(n, 7), at temperature 1: a teacher's doubt is what a student learns from."""
+    normalisation = Normalisation(info.mean, info.std)
+    faces = max(1, _TEACHER_FACES // VIEW_COUNTS[views])
+    parts = []
+    for start in range(0, len(images), faces):
+        crops = torch.from_numpy(images[start : start + faces]).to(device)
+        pictures = prepare(crops, info.input_size_px, normalisation, views)
+        logits = model(pictures.contiguous(memory_format=torch.channels_last))
+        parts.append(average_views(logits.float(), views).softmax(1))
+    return torch.cat(parts).cpu().double().numpy()
