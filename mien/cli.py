@@ -13,26 +13,11 @@ import click
 from mien.contract.errors import MienError
 from mien.job_commands import cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
+from mien.train_commands import DATA, DEVICE, distill, soft_labels, train
 from mien.worker_commands import worker
 
 OUR_BUG = 1
 INTERRUPTED = 130
-
-
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="fer2013.csv",
-    help="FER2013 in its original layout.",
-)
-DEVICE = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda[:N]",
-    help="Where the network runs.",
-)
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -120,36 +105,6 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
 
 
 @cli.command()
-@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
-@DATA
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="RUN_DIR",
-    help="Folder for checkpoints, metrics and the weights.",
-)
-@DEVICE
-@click.option("--epochs", type=click.IntRange(min=1), help="Fewer or more than the recipe says.")
-@click.option("--seed", type=click.IntRange(min=0), help="Another than the recipe's.")
-@click.option("--init", metavar="NAME|FILE", help="Weights to begin with.")
-@click.option("--resume", is_flag=True, help="Go on with the run in RUN_DIR.")
-def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> None:
-    """Train a network on FER2013; the best by PublicTest is kept."""
-    from model.pipeline import choose_device
-    from training.config import load_recipe
-    from training.evaluate import calibrate
-    from training.train import train as run_training
-
-    place = str(choose_device(device))
-    chosen = load_recipe(recipe)
-    weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
-    click.echo("fitting the temperatures on every other row of PublicTest")
-    calibrate(weights, data, weights, device=place)
-    click.echo(f"weights: {weights}")
-
-
-@cli.command()
 @click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
 @DATA
 @click.option(
@@ -193,7 +148,7 @@ def evaluate(
         write_whole(json_file, found.to_json(), overwrite=overwrite)
 
 
-for command in (submit, list_jobs, status, cancel, retry, worker):
+for command in (train, soft_labels, distill, submit, list_jobs, status, cancel, retry, worker):
     cli.add_command(command)
 
 

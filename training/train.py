@@ -46,6 +46,7 @@ def train(
     init: str | Path | None = None,
     resume: bool = False,
     report: Callable[[str], None],
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> Path:
     """Trains on Training, selects on PublicTest and writes `out/<architecture>.safetensors`.
 
@@ -65,7 +66,15 @@ def train(
     training = load_split(data, "Training", official=recipe.official_counts)
     validation = load_split(data, "PublicTest", official=recipe.official_counts)
     return fit(
-        recipe, training, validation, out, device=device, init=init, resume=resume, report=report
+        recipe,
+        training,
+        validation,
+        out,
+        device=device,
+        init=init,
+        resume=resume,
+        report=report,
+        checkpoint_every_s=checkpoint_every_s,
     )
 
 
