@@ -26,17 +26,21 @@ def analyze(
     weights: str | Path = "default",
     views: str = "single",
     smoothing: float = 0.5,
+    abstain: float | None = None,
     device: str = "auto",
 ) -> pandas.DataFrame:
     """The faces of a video or photo, with the options of `mien run`.
 
     Gives a row a face of every analysed frame, and one row with empty face columns for a frame
     without faces. Columns: frame, time_s, track, x1, y1, x2, y2 (pixels of the upright picture),
-    confidence, expression, shown, the seven probabilities by name, reason.
+    confidence, expression, shown, the seven probabilities by name, uncertain (with `abstain`),
+    reason.
 
     Args:
         source: Path or URL.
         analyze_fps: Analyses a second of source time; "all" or None for every frame.
+        abstain: Faces whose likeliest expression is less probable are marked in a column
+            `uncertain`.
 
     Raises:
         mien.contract.errors.MienError: says in one sentence what is wrong.
@@ -53,5 +57,6 @@ def analyze(
         weights=weights,
         views=views,
         smoothing=smoothing,
+        abstain=abstain,
         device=device,
     )

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
+from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
-from mien.train_commands import DATA, DEVICE, distill, soft_labels, train
+from mien.train_commands import distill, soft_labels, train
 from mien.worker_commands import worker
 
 OUR_BUG = 1
@@ -104,51 +105,10 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     click.echo(f"{info.architecture}: {output}")
 
 
-@cli.command()
-@click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
-@DATA
-@click.option(
-    "--split",
-    type=click.Choice(["Training", "PublicTest", "PrivateTest"]),
-    default="PublicTest",
-    show_default=True,
-    help="Which rows are scored.",
-)
-@click.option(
-    "--views",
-    type=click.Choice(["single", "flip", "ten-crop"]),
-    default="single",
-    show_default=True,
-    help="How often each face is looked at.",
-)
-@DEVICE
-@click.option("--batch", type=click.IntRange(min=1), default=128, show_default=True)
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="OUT",
-    help="Write the figures there as well.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace OUT if it is there already.")
-def evaluate(
-    weights: str, data: Path, split: str, views: str, device: str, batch: int,
-    json_file: Path | None, overwrite: bool,
-) -> None:  # fmt: skip
-    """Score weights on a split of FER2013: overall, and expression by expression."""
-    from mien.contract.atomic import check_target, write_whole
-    from model.pipeline import choose_device
-    from training.evaluate import evaluate as score
-
-    if json_file is not None:
-        check_target(json_file, overwrite)
-    found = score(weights, data, split, views, str(choose_device(device)), batch)
-    click.echo(found.table())
-    if json_file is not None:
-        write_whole(json_file, found.to_json(), overwrite=overwrite)
-
-
-for command in (train, soft_labels, distill, submit, list_jobs, status, cancel, retry, worker):
+for command in (
+    train, soft_labels, distill, evaluate, calibrate,
+    submit, list_jobs, status, cancel, retry, worker,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -26,6 +26,7 @@ def analyze(
     weights: str | Path,
     views: str,
     smoothing: float,
+    abstain: float | None,
     device: str,
 ) -> pandas.DataFrame:
     """See `mien.analyze`."""
@@ -43,8 +44,9 @@ def analyze(
         weights=str(weights),
         views=_one_of(views, get_args(Views), "views"),
         smoothing_s=smoothing,
+        abstain=abstain,
     )
-    table = Table()
+    table = Table(abstains=abstain is not None)
     try:
         run(RunRequest(str(source), analysis, device=device), results=table)
     except Interrupted:

@@ -155,6 +155,12 @@ _ANALYSIS = (
         help="How long a face's past counts for the label drawn; 0 turns it off.",
     ),
     click.option(
+        "--abstain",
+        type=Share(0, 1),
+        metavar="P",
+        help="Faces whose likeliest expression is less probable are marked as uncertain.",
+    ),
+    click.option(
         "--device",
         default="auto",
         show_default=True,
@@ -299,4 +305,5 @@ def _analysis_request(options: Mapping[str, Any]) -> AnalysisRequest:
         weights=options["weights"],
         views=options["views"],
         smoothing_s=options["smoothing"],
+        abstain=options["abstain"],
     )

@@ -109,7 +109,10 @@ class Stream:
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
         self._results = results or open_results(
-            request.results, overwrite=request.overwrite and not again, live=self.is_live
+            request.results,
+            overwrite=request.overwrite and not again,
+            live=self.is_live,
+            abstains=request.analysis.abstain is not None,
         )
         try:
             self._sink = _open_sink(outputs, request.source, source)
@@ -260,7 +263,9 @@ class Stream:
         stage: dict[str, Any] = {
             "feed": self._window,
             "analyses": ReorderBuffer(self._port, self._credit if live else None),
-            "history": FaceHistory(self._producer.geometry, request.analysis.smoothing_s),
+            "history": FaceHistory(
+                self._producer.geometry, request.analysis.smoothing_s, request.analysis.abstain
+            ),
             "sink": self._sink,
             "results": self._results,
             "summary": self._summary,

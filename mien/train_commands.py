@@ -7,23 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.evaluation_commands import DATA, DEVICE
+
 if TYPE_CHECKING:
+    from mien.contract.analyses import Views
     from training.config import Recipe
 
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="fer2013.csv",
-    help="FER2013 in its original layout, its cache, or the folder that holds it.",
-)
-DEVICE = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda[:N]",
-    help="Where the network runs.",
-)
 RECIPE = click.option(
     "--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how."
 )
@@ -127,7 +116,7 @@ def train(
 @THREADS
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def soft_labels(
-    teachers: tuple[str, ...], data: Path, output: Path, views: str, device: str,
+    teachers: tuple[str, ...], data: Path, output: Path, views: Views, device: str,
     threads: int | None, overwrite: bool,
 ) -> None:  # fmt: skip
     """Write what teachers say of the Training rows that they have not learned from."""

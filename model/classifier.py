@@ -29,6 +29,8 @@ class Classifier:
 
     dtype: torch.dtype
     """Of the network's weights and activations."""
+    temperature: float
+    """What logits are divided by before the softmax."""
 
     def __init__(
         self,
@@ -37,12 +39,15 @@ class Classifier:
         views: Views,
         device: torch.device,
         dtype: torch.dtype | None = None,
+        chunk: int | None = None,
     ) -> None:
+        """chunk: pictures in one pass, views counted; None is what suits the device."""
         self._device = device
         self._views: Views = views
         self._size_px = info.input_size_px
         self._normalisation = Normalisation(info.mean, info.std)
-        self._temperature = float(info.temperatures.get(views, 1.0))
+        self.temperature = float(info.temperatures.get(views, 1.0))
+        self._chunk = _CHUNK[device.type] if chunk is None else chunk
         self.dtype = dtype or fastest_dtype(device)
         _fold_batch_norm(network)
         self._network = network.to(device, self.dtype).to(memory_format=torch.channels_last)
@@ -50,21 +55,28 @@ class Classifier:
     @torch.inference_mode()
     def classify(self, crops: Pixels) -> Floats:
         """Crops uint8 (m, 48, 48) -> probabilities float32 (m, 7) in the order of EXPRESSIONS."""
-        count = max(1, _CHUNK[self._device.type] // VIEW_COUNTS[self._views])
+        probabilities = torch.softmax(self._all(crops) / self.temperature, dim=1)
+        answers: NDArray[np.float32] = probabilities.cpu().numpy()
+        return answers
+
+    @torch.inference_mode()
+    def logits(self, crops: Pixels) -> Floats:
+        """Crops uint8 (m, 48, 48) -> mean logits of the views, float32 (m, 7), not calibrated."""
+        answers: NDArray[np.float32] = self._all(crops).cpu().numpy()
+        return answers
+
+    def _all(self, crops: Pixels) -> torch.Tensor:
+        count = max(1, self._chunk // VIEW_COUNTS[self._views])
         parts = [
             self._of_chunk(crops[start : start + count]) for start in range(0, len(crops), count)
         ]
-        if not parts:
-            return np.zeros((0, len(EXPRESSIONS)), dtype=np.float32)
-        answers: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-        return answers
+        return torch.cat(parts) if parts else torch.zeros((0, len(EXPRESSIONS)))
 
     def _of_chunk(self, crops: Pixels) -> torch.Tensor:
         pixels = to_device(crops, self._device)
         images = prepare(pixels, self._size_px, self._normalisation, self._views).to(self.dtype)
         images = images.contiguous(memory_format=torch.channels_last)
-        logits = average_views(self._network(images).to(torch.float32), self._views)
-        return torch.softmax(logits / self._temperature, dim=1)
+        return average_views(self._network(images).to(torch.float32), self._views)
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:

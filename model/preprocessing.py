@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import interpolate
 
+from mien.contract.analyses import Views
+
 CROP_PX = 48
 """Side of every face crop, as FER2013 has it."""
 
-VIEWS = ("single", "flip", "ten-crop")
+VIEWS: tuple[Views, ...] = ("single", "flip", "ten-crop")
 """`single`: the whole crop. `flip`: the crop and its mirror. `ten-crop`: five windows of 44 px
 (corners and centre) and their mirrors. The logits, not the probabilities, are averaged."""
 

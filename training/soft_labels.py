@@ -11,22 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from mien.contract.analyses import Views
 from mien.contract.atomic import write_whole
 from mien.contract.errors import SourceError, UsageError, WeightsError
 from mien.contract.expressions import EXPRESSIONS
-from model.checkpoint import WeightsInfo, load_weights, read_info
-from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare
-from model.vgg import VGG
+from model.checkpoint import WeightsInfo, read_info
 from training.config import Recipe
 from training.fer2013 import Split
+from training.reliability import softmax
 from training.rows import held_out_rows
+from training.scoring import Looking, ask, rows_sha256
 
 _TENSOR = "probabilities"
-_TEACHER_FACES = 128
 
 
 def make_soft_labels(
@@ -34,7 +33,7 @@ def make_soft_labels(
     training: Split,
     out: Path,
     *,
-    views: str = "flip",
+    views: Views = "flip",
     device: str = "cpu",
     report: Callable[[str], None],
 ) -> str:
@@ -54,8 +53,8 @@ def make_soft_labels(
     for teacher in teachers:
         info = read_info(teacher)
         rows = _rows_of(teacher, info, training)
-        model, _ = load_weights(teacher, device)
-        said = _probabilities(model, info, training.images[rows], views, device)
+        # at temperature 1: a teacher's doubt is what a student learns from
+        said = softmax(ask(teacher, training.images[rows], Looking(views, device)).logits)
         sums[rows] += said
         counts[rows] += 1
         right = float((said.argmax(1) == training.labels[rows]).mean())
@@ -117,11 +116,6 @@ def file_sha256(path: Path) -> str:
         raise SourceError(f"cannot read the soft labels {path}: {error.strerror}") from error
 
 
-def rows_sha256(training: Split) -> str:
-    """Hex digest of the rows that soft labels stand beside, pictures and labels."""
-    return hashlib.sha256(training.images.tobytes() + training.labels.tobytes()).hexdigest()
-
-
 def _parse(path: Path, content: bytes, training: Split) -> npt.NDArray[np.float32]:
     try:
         soft = load(content)[_TENSOR].astype(np.float32)
@@ -150,19 +144,3 @@ def _rows_of(teacher: str | Path, info: WeightsInfo, training: Split) -> npt.NDA
 def rows_digest(rows: npt.NDArray[np.int64]) -> str:
     """Hex digest of which rows were held out."""
     return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
-
-
-@torch.inference_mode()
-def _probabilities(
-    model: VGG, info: WeightsInfo, images: npt.NDArray[np.uint8], views: str, device: str
-) -> npt.NDArray[np.float64]:
-    """(n, 7), at temperature 1: a teacher's doubt is what a student learns from."""
-    normalisation = Normalisation(info.mean, info.std)
-    faces = max(1, _TEACHER_FACES // VIEW_COUNTS[views])
-    parts = []
-    for start in range(0, len(images), faces):
-        crops = torch.from_numpy(images[start : start + faces]).to(device)
-        pictures = prepare(crops, info.input_size_px, normalisation, views)
-        logits = model(pictures.contiguous(memory_format=torch.channels_last))
-        parts.append(average_views(logits.float(), views).softmax(1))
-    return torch.cat(parts).cpu().double().numpy()

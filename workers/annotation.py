@@ -10,7 +10,7 @@ from mien.contract.pictures import Picture
 from workers.blur import blur_faces
 from workers.boxes import draw_box, pen_for
 from workers.labels import chip, chip_size, shadow_px
-from workers.palette import colour_of
+from workers.palette import UNCERTAIN, Rgb, colour_of
 from workers.placement import Rect, place
 from workers.sprites import Canvas
 
@@ -58,7 +58,7 @@ class Annotator:
             return
         canvas = Canvas(picture)
         for face in faces:
-            pen = pen_for(colour_of(face.expression), self._styles[face.track].face_px, canvas)
+            pen = pen_for(_colour(face), self._styles[face.track].face_px, canvas)
             draw_box(canvas, face.box, pen)
         self._draw_labels(canvas, faces)
 
@@ -77,7 +77,7 @@ class Annotator:
         taken: list[Rect] = []
         for number, face in enumerate(faces):
             style = self._styles[face.track]
-            text = f"{face.label} {round(face.probability * 100)} %"
+            text = _text(face)
             size_px = _text_size(style.face_px, canvas)
             width, height = chip_size(text, size_px)
             border = shadow_px(size_px)
@@ -85,13 +85,22 @@ class Annotator:
             x, y, style.choice = place((width, height), number, boxes, taken, frame, style.choice)
             taken.append((x, y, x + width, y + height))
             odd = (x - border) % 2 == 1, (y - border) % 2 == 1
-            sprite = chip(text, size_px, colour_of(face.expression), canvas.look, odd)
+            sprite = chip(text, size_px, _colour(face), canvas.look, odd)
             canvas.stamp(sprite, x - border - odd[0], y - border - odd[1])
 
 
 def annotate(picture: Picture, faces: Sequence[DrawnFace], *, blur: bool) -> None:
     """Draw faces on a picture that stands alone; see `Annotator`."""
     Annotator(blur=blur).draw(picture, faces)
+
+
+def _text(face: DrawnFace) -> str:
+    mark = "?" if face.uncertain else ""
+    return f"{face.label}{mark} {round(face.probability * 100)} %"
+
+
+def _colour(face: DrawnFace) -> Rgb:
+    return UNCERTAIN if face.uncertain else colour_of(face.expression)
 
 
 def _text_size(face_px: float, canvas: Canvas) -> int:

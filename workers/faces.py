@@ -36,6 +36,10 @@ class TrackedFace:
     seen_ns: int
     age: int
     """In how many analyses the track was found, this one included."""
+    uncertain: bool | None = None
+    """Whether this frame's likeliest expression is too improbable; None: nobody asked."""
+    dim: bool = False
+    """The same of the number on the label, which is steadier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,12 @@ class FaceSnapshot:
 class FaceHistory:
     """Turns the analyses of one stream, in order, into snapshots."""
 
-    def __init__(self, geometry: AnalysisGeometry, smoothing_s: float) -> None:
+    def __init__(
+        self, geometry: AnalysisGeometry, smoothing_s: float, abstain: float | None = None
+    ) -> None:
+        """abstain: the probability below which an expression is uncertain; None: none is."""
         self._geometry = geometry
+        self._abstain = abstain
         self._tracker = Tracker()
         self._smoother = Smoother(smoothing_s)
         self._boxes = BoxSmoother()
@@ -85,7 +93,7 @@ class FaceHistory:
             face = TrackedFace(
                 track, boxes[row], place, confidence, probabilities, steady, time_ns, age
             )
-            found.append(face)
+            found.append(self._doubted(face))
         self._forget()
         held, doubtful = self._missed({face.track for face in found}, time_ns)
         self._last = [*found, *held, *doubtful]
@@ -105,6 +113,15 @@ class FaceHistory:
             elif recent or _has_area(place):
                 doubtful.append(missed)
         return held, doubtful
+
+    def _doubted(self, face: TrackedFace) -> TrackedFace:
+        """The face, marked where it is uncertain; probabilities count as results round them."""
+        if self._abstain is None:
+            return face
+        likeliest = round(float(face.probabilities.max()), 4)
+        return replace(
+            face, uncertain=likeliest < self._abstain, dim=face.steady.told < self._abstain
+        )
 
     def _forget(self) -> None:
         known = self._tracker.known
@@ -186,4 +203,4 @@ def _reach(face: TrackedFace) -> Floats:
 
 def _draw(face: TrackedFace, box: Floats) -> DrawnFace:
     x1, y1, x2, y2 = (float(side) for side in box)
-    return DrawnFace(face.track, (x1, y1, x2, y2), face.steady.shown, face.steady.told)
+    return DrawnFace(face.track, (x1, y1, x2, y2), face.steady.shown, face.steady.told, face.dim)

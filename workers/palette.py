@@ -27,6 +27,9 @@ _COLOURS: dict[str, Rgb] = {
 Source: Okabe and Ito, Color Universal Design, 2008.
 """
 
+UNCERTAIN: Rgb = (104, 104, 104)
+"""Of a face whose expression is not told for sure: a grey well below that of neutral."""
+
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 

@@ -16,12 +16,12 @@ from mien.contract.frames import Capture, Gap
 from workers.faces import FaceSnapshot, TrackedFace
 from workers.line_files import GrowingFile, LineFile, WholeFile
 from workers.results_table import (
-    COLUMNS,
-    LIVE_COLUMNS,
     Origin,
     Row,
     Table,
     box_cells,
+    cells,
+    columns,
     confidence_of,
     expression_of,
     lost_row,
@@ -79,10 +79,13 @@ def check_results(path: Path | None, *, overwrite: bool, live: bool | None = Fal
     check_target(path, overwrite or live is not False)
 
 
-def open_results(path: Path | None, *, overwrite: bool, live: bool = False) -> Results:
+def open_results(
+    path: Path | None, *, overwrite: bool, live: bool = False, abstains: bool = False
+) -> Results:
     """The writer for a path, by its extension; without a path nothing is kept.
 
     live: lines are added to what is there, and can be read at once.
+    abstains: faces are told to be uncertain or not; tables have a column for it.
 
     Raises:
         UsageError: as `check_results`, or what is there has other columns.
@@ -92,18 +95,19 @@ def open_results(path: Path | None, *, overwrite: bool, live: bool = False) -> R
         return NoResults()
     check_results(path, overwrite=overwrite, live=live)
     if path.suffix.lower() == ".parquet":
-        return ParquetRows(AtomicFile(path, overwrite))
+        return ParquetRows(AtomicFile(path, overwrite), abstains=abstains)
+    names = columns(live=live, abstains=abstains)
     if not live:
         whole = WholeFile(AtomicFile(path, overwrite))
-        return JsonLines(whole) if path.suffix.lower() == ".jsonl" else CsvRows(whole, COLUMNS)
+        return JsonLines(whole) if path.suffix.lower() == ".jsonl" else CsvRows(whole, names)
     growing = GrowingFile(path, overwrite=overwrite)
     if path.suffix.lower() == ".jsonl":
         return JsonLines(growing)
     header = growing.first_line()
-    if header and header != ",".join(LIVE_COLUMNS):
+    if header and header != ",".join(names):
         growing.abort()
         raise UsageError(f"{path} is there already, with other columns; give --overwrite or a name")
-    return CsvRows(growing, LIVE_COLUMNS)
+    return CsvRows(growing, names)
 
 
 class NoResults:
@@ -166,12 +170,12 @@ class JsonLines:
 class CsvRows:
     """A row a face, under one line of column names; with live columns, one an outage as well."""
 
-    def __init__(self, file: LineFile, columns: Sequence[str]) -> None:
+    def __init__(self, file: LineFile, names: Sequence[str]) -> None:
         self._file = file
-        self._live = "utc" in columns
+        self._names = names
         self._csv = csv.writer(file, lineterminator="\n")
         if file.is_new:
-            self._csv.writerow(columns)
+            self._csv.writerow(names)
 
     def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
         self._add(snapshot_rows(snapshot), capture)
@@ -180,8 +184,9 @@ class CsvRows:
         self._add([lost_row(index, time_ns, reason)], capture)
 
     def outage(self, gap: Gap, length_ns: int) -> None:
-        row = (None, *lost_row(0, gap.since_ns, "outage")[1:])
-        self._csv.writerow((*row, utc(gap.utc_ns), gap.epoch, seconds(length_ns)))
+        row = {**lost_row(0, gap.since_ns, "outage"), "frame": None}
+        row |= {"utc": utc(gap.utc_ns), "epoch": gap.epoch, "outage_s": seconds(length_ns)}
+        self._csv.writerow(cells(row, self._names))
 
     def finish(self, origin: Origin) -> None:
         self._file.finish()
@@ -190,15 +195,15 @@ class CsvRows:
         self._file.abort()
 
     def _add(self, rows: list[Row], capture: Capture | None) -> None:
-        more: Row = (utc(capture.utc_ns), capture.epoch, None) if capture and self._live else ()
-        self._csv.writerows((*row, *more) for row in rows)
+        more: Row = {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
+        self._csv.writerows(cells({**row, **more}, self._names) for row in rows)
 
 
 class ParquetRows(Table):
     """As CSV, typed, with the origin in the file's metadata under the key 'mien'."""
 
-    def __init__(self, file: AtomicFile) -> None:
-        super().__init__()
+    def __init__(self, file: AtomicFile, *, abstains: bool = False) -> None:
+        super().__init__(abstains=abstains)
         self._file = file
 
     def finish(self, origin: Origin) -> None:
@@ -219,11 +224,13 @@ _KINDS = (".jsonl", ".csv", ".parquet")
 
 
 def _face_record(face: TrackedFace) -> dict[str, object]:
+    marks = {"uncertain": True} if face.uncertain else {}
     return {
         "track": face.track,
         "box": box_cells(face),
         "confidence": confidence_of(face),
         "expression": expression_of(face),
         "shown": EXPRESSIONS[face.steady.shown],
+        **marks,
         "probabilities": dict(zip(EXPRESSIONS, probability_cells(face), strict=True)),
     }

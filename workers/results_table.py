@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
 COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
-LIVE_COLUMNS = (*COLUMNS, "utc", "epoch", "outage_s")
+_LIVE = ("utc", "epoch", "outage_s")
+LIVE_COLUMNS = (*COLUMNS, *_LIVE)
 
 Cell = int | float | str | None
-Row = tuple[Cell, ...]
+Row = dict[str, Cell]
+"""Cells by their columns; those that are not there are empty."""
 
 _DTYPES = {
     "frame": "int64",
@@ -26,6 +28,7 @@ _DTYPES = {
     "track": "Int64",
     "expression": "string",
     "shown": "string",
+    "uncertain": "boolean",
     "reason": "string",
 } | dict.fromkeys(("x1", "y1", "x2", "y2", "confidence", *EXPRESSIONS), "Float64")
 
@@ -34,6 +37,17 @@ class Origin(Protocol):
     """Tells where numbers come from; only files that keep it ask, since it reads the source."""
 
     def about(self) -> Mapping[str, object]: ...
+
+
+def columns(*, live: bool = False, abstains: bool = False) -> tuple[str, ...]:
+    """Names and order; those of a camera are more, and `uncertain` is there where asked for."""
+    doubt = ("uncertain",) if abstains else ()
+    return (*COLUMNS[:-1], *doubt, COLUMNS[-1], *(_LIVE if live else ()))
+
+
+def cells(row: Row, names: Sequence[str]) -> tuple[Cell, ...]:
+    """The row's cells in the order of the columns."""
+    return tuple(map(row.get, names))
 
 
 def seconds(time_ns: int) -> float:
@@ -48,16 +62,14 @@ def utc(time_ns: int) -> str:
 
 
 def snapshot_rows(snapshot: FaceSnapshot) -> list[Row]:
-    """The rows of an analysed frame, in the order of COLUMNS."""
-    place: Row = (snapshot.index, seconds(snapshot.time_ns))
-    if not snapshot.found:
-        return [(*place, *([None] * len(FACE_COLUMNS)), None)]
-    return [(*place, *_face_cells(face), None) for face in snapshot.found]
+    """The rows of an analysed frame: one a face, or one without."""
+    place: Row = {"frame": snapshot.index, "time_s": seconds(snapshot.time_ns)}
+    return [{**place, **_face_cells(face)} for face in snapshot.found] or [place]
 
 
 def lost_row(index: int, time_ns: int, reason: str) -> Row:
     """The row of a frame whose analysis was given up."""
-    return (index, seconds(time_ns), *([None] * len(FACE_COLUMNS)), reason)
+    return {"frame": index, "time_s": seconds(time_ns), "reason": reason}
 
 
 def box_cells(face: TrackedFace) -> list[float]:
@@ -81,7 +93,7 @@ def confidence_of(face: TrackedFace) -> float | None:
 
 
 def _face_cells(face: TrackedFace) -> Row:
-    return (
+    known: tuple[Cell, ...] = (
         face.track,
         *box_cells(face),
         confidence_of(face),
@@ -89,19 +101,23 @@ def _face_cells(face: TrackedFace) -> Row:
         EXPRESSIONS[face.steady.shown],
         *probability_cells(face),
     )
+    row = dict(zip(FACE_COLUMNS, known, strict=True))
+    return row if face.uncertain is None else {**row, "uncertain": face.uncertain}
 
 
 class Table:
     """Collects the rows of a stream for a DataFrame; grows with the number of faces."""
 
-    def __init__(self) -> None:
-        self._rows: list[Row] = []
+    def __init__(self, *, abstains: bool = False) -> None:
+        """abstains: with the column `uncertain`."""
+        self._columns = columns(abstains=abstains)
+        self._rows: list[tuple[Cell, ...]] = []
 
     def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
-        self._rows += snapshot_rows(snapshot)
+        self._rows += [cells(row, self._columns) for row in snapshot_rows(snapshot)]
 
     def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
-        self._rows.append(lost_row(index, time_ns, reason))
+        self._rows.append(cells(lost_row(index, time_ns, reason), self._columns))
 
     def outage(self, gap: Gap, length_ns: int) -> None:
         """It has no row: a table is of frames."""
@@ -116,4 +132,6 @@ class Table:
         """The rows so far, with types that keep empty cells empty."""
         import pandas
 
-        return pandas.DataFrame(self._rows, columns=list(COLUMNS)).astype(_DTYPES)
+        names = list(self._columns)
+        table = pandas.DataFrame(self._rows, columns=names)
+        return table.astype({name: _DTYPES[name] for name in names})

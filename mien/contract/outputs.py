@@ -109,6 +109,8 @@ class DrawnFace:
     """Index into EXPRESSIONS of the label shown."""
     probability: float
     """Of the label shown, in [0, 1]."""
+    uncertain: bool = False
+    """The probability is too low to be trusted, by the user's own measure."""
 
     @property
     def label(self) -> str:

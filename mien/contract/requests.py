@@ -32,6 +32,8 @@ class AnalysisRequest:
     views: Views = "single"
     smoothing_s: float = 0.5
     """Time constant of the smoothing along a track; 0 turns it off."""
+    abstain: float | None = None
+    """Faces whose likeliest expression is less probable are told to be uncertain; None: none is."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
@@ -45,6 +47,8 @@ class AnalysisRequest:
             raise UsageError(f"a confidence is between 0 and 1, not {self.min_confidence}")
         if not 0 <= self.smoothing_s <= 60:
             raise UsageError(f"smoothing takes 0 to 60 seconds, not {self.smoothing_s}")
+        if self.abstain is not None and not 0 <= self.abstain <= 1:
+            raise UsageError(f"a probability is between 0 and 1, not {self.abstain}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,8 @@ def test_a_rate_that_is_none(refused: Refused, tmp_path: Path, clip: Path, rate:
 @pytest.mark.parametrize(
     "option",
     ["--analyze-fps=nan", "--analyze-fps=1e99999999999", "--crf=99", "--min-face=nan",
-     "--min-confidence=2", "--smoothing=inf", "--batch=0", "--window-mb=0", "--analyze-size=0"],
+     "--min-confidence=2", "--smoothing=inf", "--abstain=nan", "--batch=0",
+     "--window-mb=0", "--analyze-size=0"],
 )  # fmt: skip
 def test_another_option_out_of_its_range(
     refused: Refused, tmp_path: Path, clip: Path, option: str

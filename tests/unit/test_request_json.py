@@ -26,6 +26,7 @@ ANALYSES = st.builds(
     weights=st.text(),
     views=st.sampled_from(["single", "flip", "ten-crop"]),
     smoothing_s=st.floats(0, 60),
+    abstain=st.none() | st.floats(0, 1),
 )
 OUTPUTS = st.builds(
     OutputSettings,

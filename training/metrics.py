@@ -1,0 +1,88 @@
+"""Rates that are read off a confusion matrix; all take stacks of them, for the bootstrap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.contract.expressions import EXPRESSIONS
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+_SIZE = len(EXPRESSIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One expression's figures."""
+
+    count: int
+    """Rows of the split with this label."""
+    right: int
+    """Of these, rows that were told so."""
+    recall: float
+    """0-1; 0 where the split has no such row."""
+    precision: float
+    """0-1; 0 where the expression was never told."""
+    f1: float
+    """0-1."""
+
+
+def confusion_matrix(labels: Counts, answers: Counts) -> Counts:
+    """(7, 7) counts: rows are the labels, columns the answers; both (n,) indices."""
+    cells = np.bincount(labels * _SIZE + answers, minlength=_SIZE**2)
+    return cells.reshape(_SIZE, _SIZE).astype(np.int64)
+
+
+def accuracy(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (...): the share of all rows that were told right."""
+    return _share(_right(confusion).sum(-1), confusion.sum((-2, -1)))
+
+
+def recalls(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (..., 7): per label, the share that was told right; 0 without a row."""
+    return _share(_right(confusion), confusion.sum(-1))
+
+
+def precisions(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (..., 7): per answer, the share that was right; 0 where it was not given."""
+    return _share(_right(confusion), confusion.sum(-2))
+
+
+def f1_scores(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (..., 7): harmonic means of precision and recall."""
+    return _share(2 * _right(confusion), confusion.sum(-1) + confusion.sum(-2))
+
+
+def macro_recall(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
+    return np.asarray(recalls(confusion).mean(-1))
+
+
+def macro_f1(confusion: Counts) -> Floats:
+    """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
+    return np.asarray(f1_scores(confusion).mean(-1))
+
+
+def class_scores(confusion: Counts) -> dict[str, ClassScore]:
+    """By expression, in the order of EXPRESSIONS, which is FER2013's and the baseline's."""
+    table = zip(
+        EXPRESSIONS,
+        confusion.sum(1).tolist(),
+        _right(confusion).tolist(),
+        recalls(confusion).tolist(),
+        precisions(confusion).tolist(),
+        f1_scores(confusion).tolist(),
+        strict=True,
+    )
+    return {name: ClassScore(*figures) for name, *figures in table}
+
+
+def _right(confusion: Counts) -> Counts:
+    return np.asarray(np.diagonal(confusion, axis1=-2, axis2=-1))
+
+
+def _share(part: Counts, whole: Counts) -> Floats:
+    """0 where there is nothing to share."""
+    return np.asarray(part / np.maximum(whole, 1), dtype=np.float64)

@@ -1,0 +1,68 @@
+"""Whether probabilities mean what they say."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.metrics import Counts, Floats
+
+BINS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Faces whose likeliest expression got a probability above `low`, up to `high`."""
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    """Mean of what was said, 0-1; 0 where there is no face."""
+    accuracy: float
+    """What came true, 0-1; 0 where there is no face."""
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Logits (n, 7) -> probabilities (n, 7)."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def negative_log_likelihood(probabilities: Floats, labels: Counts) -> float:
+    """Mean over the faces, in nats."""
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean())
+
+
+def brier_score(probabilities: Floats, labels: Counts) -> float:
+    """Mean squared distance to the truth over all classes, 0-2.
+
+    Source: Brier, Verification of forecasts expressed in terms of probability, 1950.
+    """
+    truth = np.eye(probabilities.shape[1])[labels]
+    return float(((probabilities - truth) ** 2).sum(1).mean())
+
+
+def reliability(probabilities: Floats, labels: Counts, bins: int = BINS) -> tuple[Bin, ...]:
+    """The faces by the probability of their likeliest expression, in bins of the same width."""
+    said = probabilities.max(1)
+    right = probabilities.argmax(1) == labels
+    place = np.clip(np.ceil(said * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    most = np.maximum(counts, 1)
+    means = np.bincount(place, weights=said, minlength=bins) / most
+    shares = np.bincount(place, weights=right, minlength=bins) / most
+    return tuple(
+        Bin(index / bins, (index + 1) / bins, int(counts[index]), float(mean), float(share))
+        for index, (mean, share) in enumerate(zip(means, shares, strict=True))
+    )
+
+
+def calibration_error(table: tuple[Bin, ...]) -> float:
+    """The expected calibration error: the bins' mean distance between said and come true, 0-1.
+
+    Source: Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
+    """
+    total = max(sum(row.count for row in table), 1)
+    return sum(row.count * abs(row.probability - row.accuracy) for row in table) / total

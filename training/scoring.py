@@ -1,0 +1,120 @@
+"""What networks answer to the faces of a split: one, or several that vote."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+from mien.contract.analyses import Views
+from mien.contract.errors import UsageError
+from mien.contract.pictures import Pixels
+from model.checkpoint import WeightsInfo, load_weights, weights_path
+from model.classifier import Classifier
+from model.preprocessing import VIEW_COUNTS, VIEWS
+from training.fer2013 import Split
+from training.metrics import Floats
+from training.reliability import softmax
+
+Averaging = Literal["probabilities", "logits"]
+"""What of several networks is averaged; either way each has its own temperature first."""
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""`fp32` gives the same figures on all machines, to the last face or nearly so; `bf16` is what
+`mien run` uses where the hardware has it, in half the time."""
+
+OnPictures = Callable[[int], None]
+"""Is told how many more pictures, views counted, have been looked at."""
+
+_FACES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How a network looks at faces."""
+
+    views: Views = "single"
+    device: str = "cpu"
+    """As torch names it."""
+    precision: str = "fp32"
+    """One of PRECISIONS."""
+    batch: int | None = None
+    """Pictures in one pass of the network, views counted; None is what suits the device."""
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for a value that makes no sense."""
+        for value, allowed in ((self.views, VIEWS), (self.precision, tuple(PRECISIONS))):
+            if value not in allowed:
+                raise UsageError(f"{value} is none of {', '.join(allowed)}")
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"a batch needs at least 1 picture, not {self.batch}")
+
+    def numerics(self) -> dict[str, str]:
+        """What besides weights and faces has a say in the last digits; it names no machine."""
+        return {
+            "device": torch.device(self.device).type,
+            "dtype": str(PRECISIONS[self.precision]).removeprefix("torch."),
+            "torch": torch.__version__,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one network says of every face of a split."""
+
+    name: str
+    """File name of the weights."""
+    info: WeightsInfo
+    temperature: float
+    """That its weights have for these views; 1 where they have none."""
+    logits: Floats
+    """float64 (n, 7): the mean over the views, in the split's order."""
+
+
+def ask(
+    weights: str | Path, images: Pixels, looking: Looking, on_pictures: OnPictures | None = None
+) -> Answers:
+    """Shows crops (n, 48, 48) to weights, by name or file, as `mien run` would.
+
+    Raises:
+        WeightsError: the weights are missing, damaged or foreign.
+    """
+    network, info = load_weights(weights)
+    device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
+    classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
+    at_once = max(_FACES_AT_ONCE, looking.batch or 0)
+    parts = [np.zeros((0, len(info.labels)), np.float32)]
+    for start in range(0, len(images), at_once):
+        parts.append(classifier.logits(images[start : start + at_once]))
+        if on_pictures is not None:
+            on_pictures(len(parts[-1]) * VIEW_COUNTS[looking.views])
+    logits = np.concatenate(parts).astype(np.float64)
+    return Answers(weights_path(weights).name, info, classifier.temperature, logits)
+
+
+def vote(
+    answers: Sequence[Answers], average: Averaging = "probabilities", *, calibrated: bool = True
+) -> Floats:
+    """Probabilities (n, 7) of all networks together; of one alone they are its own.
+
+    calibrated: every network's logits are divided by its temperature before they are averaged.
+
+    Raises:
+        UsageError: there is no such way to average.
+    """
+    if average not in get_args(Averaging):
+        raise UsageError(f"{average} is none of {', '.join(get_args(Averaging))}")
+    scaled = [one.logits / (one.temperature if calibrated else 1.0) for one in answers]
+    if average == "logits":
+        return softmax(np.mean(scaled, axis=0))
+    return np.asarray(np.mean([softmax(logits) for logits in scaled], axis=0))
+
+
+def rows_sha256(rows: Split) -> str:
+    """Hex digest of a split's pixels and labels in their order, whatever file they came from."""
+    digest = hashlib.sha256(np.ascontiguousarray(rows.images).tobytes())
+    digest.update(rows.labels.astype(np.uint8).tobytes())
+    return digest.hexdigest()
