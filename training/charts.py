@@ -63,6 +63,7 @@ def curves(rows: Sequence[Mapping[str, str]]) -> str:
     rate.set_title("learning rate at the epoch's end")
     for axes in figure.axes:
         axes.set_xlabel("epoch")
+        axes.locator_params("x", integer=True)
     return _svg(figure)
 
 
