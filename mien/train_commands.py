@@ -30,6 +30,9 @@ CHANGES = click.option(
     metavar="KEY=VALUE",
     help="Another value for a key of the recipe, such as lr=0.02 or augmentation.erasing=0.",
 )
+COMPILE = click.option(
+    "--compile/--no-compile", "compiled", default=None, help="As the recipe's key `compiled`."
+)
 THREADS = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all cores]"
 )
@@ -53,7 +56,7 @@ THREADS = click.option(
     metavar="FILE",
     help="What teachers say, for a recipe that gives it a share.",
 )
-@click.option("--compile/--no-compile", "compiled", default=None, help="As the recipe's key.")
+@COMPILE
 @click.option(
     "--checkpoint-every",
     "checkpoint_every_s",
@@ -138,21 +141,26 @@ def soft_labels(
 @DATA
 @OUT
 @DEVICE
+@click.option("--epochs", type=click.IntRange(min=1), help="For each network, as a short trial.")
 @CHANGES
+@COMPILE
 @THREADS
 def distill(
-    recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...], threads: int | None
-) -> None:
+    recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...],
+    threads: int | None, **options: Any,
+) -> None:  # fmt: skip
     """Train the recipe's teachers on every fold, ask them, and train the student.
 
-    The same command again goes on where it was stopped.
+    The same command again goes on where it was stopped. --set is for the student alone.
     """
     from training.distill import distill as run_distillation
     from training.recipe_file import load_recipe
 
     place = _prepare(device, threads)
     chosen = load_recipe(recipe, changes)
-    student, weights = run_distillation(chosen, data, out, device=place, report=click.echo)
+    student, weights = run_distillation(
+        chosen, data, out, device=place, report=click.echo, **options
+    )
     _finish(student, weights, data, place)
 
 

@@ -23,10 +23,13 @@ def distill(
     out: Path,
     *,
     device: str = "cpu",
+    epochs: int | None = None,
+    compiled: bool | None = None,
     report: Callable[[str], None],
 ) -> tuple[Recipe, Path]:
     """Trains every teacher of the recipe on every fold, asks them, and trains the student.
 
+    `epochs` and `compiled` are for all networks, in place of what their recipes say.
     What is there already is kept: finished networks, and checkpoints, which are resumed. Gives the
     student's recipe, which now names its soft labels by hash, and the path of its weights.
 
@@ -37,11 +40,15 @@ def distill(
     soft = recipe.soft_labels
     if not soft.teachers or soft.share == 0:
         raise UsageError(f"the recipe {recipe.name} has no soft_labels.teachers, or share 0")
-    teachers = [load_recipe(name) for name in soft.teachers]
+    recipe = _changed(recipe, epochs, compiled)
     found = []
-    for teacher in teachers:
+    for teacher in [_changed(load_recipe(name), epochs, compiled) for name in soft.teachers]:
         for part in range(1, soft.folds + 1):
-            folded = dataclasses.replace(teacher, fold=f"{part}/{soft.folds}")
+            folded = dataclasses.replace(
+                teacher,
+                fold=f"{part}/{soft.folds}",
+                official_counts=recipe.official_counts,
+            )
             folder = out / "teachers" / f"{teacher.name}-{part}of{soft.folds}"
             found.append(_finished(folded, data, folder, device, report))
     said = out / SOFT_LABELS_FILE
@@ -62,6 +69,12 @@ def with_soft_labels(recipe: Recipe, file: Path) -> Recipe:
         raise UsageError(f"the recipe {recipe.name} gives soft labels no share; set it, as in .6")
     soft = dataclasses.replace(recipe.soft_labels, file=str(file), sha256=file_sha256(file))
     return dataclasses.replace(recipe, soft_labels=soft)
+
+
+def _changed(recipe: Recipe, epochs: int | None, compiled: bool | None) -> Recipe:
+    if epochs is not None:
+        recipe = recipe.with_epochs(epochs)
+    return recipe if compiled is None else dataclasses.replace(recipe, compiled=compiled)
 
 
 def _finished(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch.nn.functional import cross_entropy
 
+from mien.contract.errors import UsageError
 from training.config import Recipe
 from training.run_state import RunState
 
@@ -28,7 +29,11 @@ class Learner:
             self._forward = torch.compile(state.model, mode=mode)
 
     def step(self, images: torch.Tensor, targets: torch.Tensor, rate: float) -> None:
-        """Learns from images (n, 1, s, s) and targets (n, 7) at one learning rate."""
+        """Learns from images (n, 1, s, s) and targets (n, 7) at one learning rate.
+
+        Raises:
+            UsageError: the network is to be compiled and cannot be here.
+        """
         recipe, state = self._recipe, self._state
         for group in state.optimizer.param_groups:
             group["lr"] = rate
@@ -36,7 +41,7 @@ class Learner:
         if recipe.compiled:
             torch.compiler.cudagraph_mark_step_begin()
         with autocast(self._device, recipe.precision):
-            logits = self._forward(images.contiguous(memory_format=torch.channels_last))
+            logits = self._answers(images.contiguous(memory_format=torch.channels_last))
         loss = cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -47,6 +52,18 @@ class Learner:
         state.hits += (logits.detach().argmax(1) == targets.argmax(1)).float().mean()
         state.step += 1
         self._average()
+
+    def _answers(self, images: torch.Tensor) -> torch.Tensor:
+        if not self._recipe.compiled:
+            return self._forward(images)
+        # the compiler takes seconds to import
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return self._forward(images)
+        except TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(f"torch cannot compile here ({reason}); use --no-compile") from error
 
     @torch.no_grad()
     def _average(self) -> None:
