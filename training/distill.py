@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mien.contract.errors import UsageError
+from model.checkpoint import read_info
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.recipe_file import load_recipe
 from training.run_output import weights_file
 from training.run_state import RUN_FILE
-from training.soft_labels import file_sha256, make_soft_labels
+from training.soft_labels import file_sha256, make_soft_labels, teachers_of
 from training.train import train
 
 SOFT_LABELS_FILE = "soft-labels.safetensors"
@@ -34,7 +35,7 @@ def distill(
     student's recipe, which now names its soft labels by hash, and the path of its weights.
 
     Raises:
-        UsageError: the recipe has no teachers or no share for them.
+        UsageError: the recipe has no teachers or no share for them, or `out` holds another one's.
         MienError: as `train` and `make_soft_labels` do.
     """
     soft = recipe.soft_labels
@@ -52,8 +53,10 @@ def distill(
             folder = out / "teachers" / f"{teacher.name}-{part}of{soft.folds}"
             found.append(_finished(folded, data, folder, device, report))
     said = out / SOFT_LABELS_FILE
-    training = load_split(data, "Training", official=recipe.official_counts)
-    make_soft_labels(found, training, said, device=device, report=report)
+    # kept where they are these teachers': an accelerator would say it in other last bits
+    if teachers_of(said) != [read_info(teacher).tensor_sha256 for teacher in found]:
+        training = load_split(data, "Training", official=recipe.official_counts)
+        make_soft_labels(found, training, said, device=device, report=report)
     student = with_soft_labels(recipe, said)
     return student, _finished(student, data, out / "student", device, report)
 
@@ -82,6 +85,8 @@ def _finished(
 ) -> Path:
     weights = weights_file(folder, recipe)
     if weights.is_file():
+        if read_info(weights).recipe_sha256 != recipe.sha256():
+            raise UsageError(f"{weights} is of another recipe; remove it or choose another folder")
         report(f"{weights} is there already")
         return weights
     resume = (folder / RUN_FILE).is_file()

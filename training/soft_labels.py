@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from training.rows import held_out_rows
 from training.scoring import Looking, ask, rows_sha256
 
 _TENSOR = "probabilities"
+_FORMAT = "mien-soft-labels"
 
 
 def make_soft_labels(
@@ -68,7 +70,7 @@ def make_soft_labels(
     mean = (sums / counts[:, None]).astype(np.float16)
     # a single entry, since the library writes several in a random order
     text = json.dumps({"rows": rows_sha256(training), "views": views, "teachers": told})
-    content = save({_TENSOR: mean}, metadata={"mien-soft-labels": text})
+    content = save({_TENSOR: mean}, metadata={_FORMAT: text})
     write_whole(out, content, overwrite=True)
     return hashlib.sha256(content).hexdigest()
 
@@ -104,6 +106,17 @@ def load_soft_labels(recipe: Recipe, training: Split) -> npt.NDArray[np.float32]
     return _parse(path, content, training)
 
 
+def teachers_of(path: Path) -> list[str]:
+    """The digests of the teachers' tensors in a soft labels file; none where it is not there.
+
+    Raises:
+        SourceError: it is damaged.
+    """
+    if not path.is_file():
+        return []
+    return [one["tensor_sha256"] for one in _told(path, path.read_bytes())["teachers"]]
+
+
 def file_sha256(path: Path) -> str:
     """Hex digest of a soft labels file.
 
@@ -117,16 +130,24 @@ def file_sha256(path: Path) -> str:
 
 
 def _parse(path: Path, content: bytes, training: Split) -> npt.NDArray[np.float32]:
-    try:
-        soft = load(content)[_TENSOR].astype(np.float32)
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        rows = json.loads(header["__metadata__"]["mien-soft-labels"])["rows"]
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise SourceError(f"{path} is damaged, or no soft labels made by mien") from error
-    if rows != rows_sha256(training) or soft.shape != (len(training.labels), len(EXPRESSIONS)):
+    told = _told(path, content)
+    soft = load(content)[_TENSOR].astype(np.float32)
+    fits = soft.shape == (len(training.labels), len(EXPRESSIONS))
+    if told["rows"] != rows_sha256(training) or not fits:
         raise SourceError(f"the soft labels {path} were made for other Training rows")
     return soft
+
+
+def _told(path: Path, content: bytes) -> dict[str, Any]:
+    """What the file says of itself; its tensor is there, too."""
+    try:
+        load(content)[_TENSOR]
+        length = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8 : 8 + length])
+        told: dict[str, Any] = json.loads(header["__metadata__"][_FORMAT])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise SourceError(f"{path} is damaged, or no soft labels made by mien") from error
+    return told
 
 
 def _rows_of(teacher: str | Path, info: WeightsInfo, training: Split) -> npt.NDArray[np.int64]:

@@ -145,5 +145,8 @@ def test_distillation_is_one_run_that_goes_on_where_it_was_stopped(tmp_path: Pat
     weights.unlink()
     distill(load_recipe(student), data, tmp_path / "run", report=lines.append)
     assert sum("is there already" in line for line in lines) == 2
+    assert not any("had not seen" in line for line in lines)
     assert any(line.startswith("resumed at step 4 of 4") for line in lines)
     assert read_info(weights).tensor_sha256 == info.tensor_sha256
+    with pytest.raises(UsageError, match="is of another recipe"):
+        distill(load_recipe(student), data, tmp_path / "run", epochs=2, report=lines.append)
