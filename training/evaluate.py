@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.contract.errors import SourceError, UsageError
-from model.checkpoint import read_info
+from model.checkpoint import load_weights
 from model.preprocessing import VIEW_COUNTS
 from training.calibration import UNSEEN
 from training.evaluation import Evaluation, Member, Rival, WithoutCopies
@@ -54,7 +54,7 @@ def evaluate(
         raise UsageError("which weights should be scored?")
     looking = looking or Looking()
     for name in (*weights, *rivals):
-        read_info(name)  # a wrong name must not cost the minutes that the first network takes
+        load_weights(name)  # a damaged file must not cost the minutes that the first one takes
     rows = load_split(data, split)
     count = len(rows.labels) * VIEW_COUNTS[looking.views] * (len(weights) + len(rivals))
     on_pictures = None if on_start is None else on_start(count)

@@ -94,7 +94,8 @@ class Evaluation:
             half = self.unseen_half
             lines.append(
                 f"on the half that no temperature has seen ({half.count} faces): ECE "
-                f"{half.ece:.4f}, {half.ece_uncalibrated:.4f} before"
+                f"{half.ece:.4f}, {half.ece_uncalibrated:.4f} before; perfect probabilities would "
+                f"have {half.ece_by_chance[0]:.4f} to {half.ece_by_chance[1]:.4f}"
             )
         if self.rival is not None:
             lines.append(_rival_line(self.rival))

@@ -17,6 +17,7 @@ from training.reliability import (
     Bin,
     brier_score,
     calibration_error,
+    error_by_chance,
     negative_log_likelihood,
     reliability,
 )
@@ -50,6 +51,8 @@ class Figures:
     ece: float
     """Expected calibration error in 15 bins, 0-1."""
     ece_uncalibrated: float
+    ece_by_chance: Interval
+    """Where the error of perfect probabilities would lie, on so many faces, 95 times in 100."""
     aurc: float
     """Area under the risk-coverage curve, 0-1: lower is better."""
     per_class: dict[str, ClassScore]
@@ -83,6 +86,7 @@ def figures(labels: Counts, probabilities: Floats, uncalibrated: Floats) -> Figu
         brier_uncalibrated=brier_score(uncalibrated, labels),
         ece=calibration_error(bins),
         ece_uncalibrated=calibration_error(reliability(uncalibrated, labels)),
+        ece_by_chance=error_by_chance(probabilities),
         aurc=area_under(risk_curve(probabilities, labels)),
         per_class=class_scores(table),
         confusion=tuple(tuple(row) for row in table.tolist()),

@@ -7,6 +7,8 @@ import numpy as np
 from training.metrics import Counts, Floats
 
 BINS = 15
+CHANCE_DRAWS = 500
+CHANCE_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def reliability(probabilities: Floats, labels: Counts, bins: int = BINS) -> tupl
     """The faces by the probability of their likeliest expression, in bins of the same width."""
     said = probabilities.max(1)
     right = probabilities.argmax(1) == labels
-    place = np.clip(np.ceil(said * bins).astype(np.int64) - 1, 0, bins - 1)
+    place = _places(said, bins)
     counts = np.bincount(place, minlength=bins)
     most = np.maximum(counts, 1)
     means = np.bincount(place, weights=said, minlength=bins) / most
@@ -66,3 +68,20 @@ def calibration_error(table: tuple[Bin, ...]) -> float:
     """
     total = max(sum(row.count for row in table), 1)
     return sum(row.count * abs(row.probability - row.accuracy) for row in table) / total
+
+
+def error_by_chance(probabilities: Floats, bins: int = BINS) -> tuple[float, float]:
+    """Between which errors 95 % of perfect answers would lie: few faces never come out at 0.
+
+    Labels are drawn as the probabilities (n, 7) say, so the error of each draw is chance alone.
+    """
+    said = probabilities.max(1)
+    inside = np.eye(bins)[_places(said, bins)]
+    right = np.random.default_rng(CHANCE_SEED).random((CHANCE_DRAWS, len(said))) < said
+    errors = np.abs((right - said) @ inside).sum(1) / len(said)
+    low, high = np.percentile(errors, [2.5, 97.5]).tolist()
+    return low, high
+
+
+def _places(said: Floats, bins: int) -> Counts:
+    return np.clip(np.ceil(said * bins).astype(np.int64) - 1, 0, bins - 1)

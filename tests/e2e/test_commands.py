@@ -75,3 +75,11 @@ def test_a_machine_is_measured_on_the_users_own_video(mien: Mien, tmp_path: Path
     for word in ("frames/s", "decode", "detection", "encode", "classifier", "memory"):
         assert word in told
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_split_that_is_not_there_is_told_in_one_line(mien: Mien, tmp_path: Path) -> None:
+    row = f"3,{' '.join(['7'] * 2304)},PublicTest"
+    (tmp_path / "small.csv").write_text(f"emotion,pixels,Usage\n{row}\n")
+    done = mien("evaluate", "--data", "small.csv", "--split", "PrivateTest", check=False)
+    assert done.returncode == 3
+    assert done.stderr == "mien: small.csv has no PrivateTest rows\n"

@@ -1,97 +1,166 @@
-"""Figures that are right by hand, and temperatures that calibrate."""
+"""Weights are scored on a split: one network, several, or one against another."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from mien.contract.errors import SourceError, UsageError
-from model.checkpoint import WeightsInfo, load_weights, read_info, save_weights
-from model.vgg import VGG
-from training import fer2013
-from training.evaluate import calibrate, evaluate, fit_temperature, score
-
-
-def test_figures_are_right_by_hand() -> None:
-    labels = np.array([0, 0, 0, 1, 3, 3])
-    answers = [0, 0, 1, 1, 3, 0]
-    logits = torch.eye(7)[answers] * 10
-    found = score("w", "s", "PublicTest", "single", labels, logits, 1.0)
-    assert found.accuracy == pytest.approx(4 / 6)
-    assert found.macro_recall == pytest.approx((2 / 3 + 1 + 1 / 2) / 7)
-    angry = found.classes[0]
-    assert (angry.expression, angry.count, angry.right) == ("angry", 3, 2)
-    assert (angry.recall, angry.precision) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
-    assert angry.f1 == pytest.approx(2 / 3)
-    assert found.confusion[0][:4] == (2, 1, 0, 0)
-    assert found.confusion[3][:4] == (1, 0, 0, 1)
-    assert sum(map(sum, found.confusion)) == 6
-    assert json.loads(found.to_json())["classes"][3]["expression"] == "happy"
-    assert "accuracy 66.67 % (4/6)" in found.table()
+from mien.contract.errors import SourceError, UsageError, WeightsError
+from model.checkpoint import load_weights, read_info, save_weights
+from tests.splits import COPIES, PUBLIC_ROWS
+from training.evaluate import evaluate
+from training.fer2013 import load_split
+from training.leakage import NEAR
+from training.reliability import softmax
+from training.scoring import Answers, Looking, ask, rows_sha256, vote
 
 
-@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_that_made_the_labels_is_found(true_temperature: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(20_000, 7, generator=generator) * 3
-    chances = torch.softmax(logits / true_temperature, 1)
-    labels = torch.multinomial(chances, 1, generator=generator)[:, 0]
-    assert fit_temperature(logits, labels) == pytest.approx(true_temperature, rel=0.05)
+def test_the_json_has_its_documented_keys(whole: Path, weights: Path) -> None:
+    found = json.loads(evaluate([weights], whole).to_json())
+    assert 0 <= found["accuracy"] <= 1
+    low, high = found["accuracy_interval"]
+    assert low <= found["accuracy"] <= high
+    for key in ("macro_recall", "macro_f1", "ece", "ece_uncalibrated", "aurc", "nll", "brier"):
+        assert isinstance(found[key], float)
+    assert list(found["per_class"]) == [
+        "angry", "disgust", "fear", "happy", "sad", "surprise", "neutral",
+    ]  # fmt: skip
+    assert set(found["per_class"]["happy"]) == {"count", "right", "recall", "precision", "f1"}
+    assert np.array(found["confusion"]).shape == (7, 7)
+    assert len(found["reliability"]) == 15
+    assert found["risk_coverage"][-1]["coverage"] == 1.0
+    assert (found["split"], found["views"], found["count"]) == ("PublicTest", "single", PUBLIC_ROWS)
+    assert found["numerics"]["dtype"] == "float32"
+    assert found["temperature"] == 2.0
 
 
-@pytest.fixture
-def csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten PublicTest rows, and a world in which that is the official count."""
-    monkeypatch.setattr(fer2013, "OFFICIAL_COUNTS", {"PublicTest": 10})
-    pixels = np.random.default_rng(0).integers(0, 256, (10, 2304))
-    rows = [f"{i % 7},{' '.join(map(str, row))},PublicTest" for i, row in enumerate(pixels)]
-    path = tmp_path / "fer2013.csv"
-    path.write_text("\n".join(["emotion,pixels,Usage", *rows]) + "\n")
-    return path
+def test_what_the_figures_depend_on_is_told_by_hash(whole: Path, weights: Path) -> None:
+    found = json.loads(evaluate([weights], whole).to_json())
+    info = read_info(weights)
+    assert found["weights"][0]["name"] == "w.safetensors"
+    assert found["weights"][0]["tensor_sha256"] == info.tensor_sha256
+    assert found["weights"][0]["recipe_sha256"] == "00"
+    assert found["data_sha256"] == rows_sha256(load_split(whole, "PublicTest"))
+    assert found["training_sha256"] == rows_sha256(load_split(whole, "Training"))
 
 
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path / "w.safetensors"
-    save_weights(path, VGG("vgg11"), WeightsInfo("vgg11", 44, 0.5077, 0.255))
-    return path
+def test_rows_with_a_copy_in_training_are_left_out_beside_the_whole(
+    whole: Path, weights: Path
+) -> None:
+    without = json.loads(evaluate([weights], whole).to_json())["without_copies"]
+    assert (without["exact"], without["near"]) == (COPIES, 0)
+    assert without["count"] == PUBLIC_ROWS - COPIES
+    assert without["correlation"] == NEAR
+    assert {"accuracy", "accuracy_interval", "macro_recall", "macro_f1", "ece"} <= set(without)
+
+
+def test_without_training_rows_copies_are_not_told_and_why(public: Path, weights: Path) -> None:
+    evaluation = evaluate([weights], public)
+    found = json.loads(evaluation.to_json())
+    assert found["without_copies"] is None
+    assert "no Training rows" in found["without_copies_reason"]
+    assert "no Training rows" in evaluation.text()
+
+
+def test_the_unseen_half_is_every_other_row(public: Path, weights: Path) -> None:
+    half = evaluate([weights], public).unseen_half
+    assert half is not None
+    assert half.count == PUBLIC_ROWS // 2
 
 
 @pytest.mark.parametrize("views", ["single", "flip", "ten-crop"])
-def test_the_size_of_a_batch_changes_nothing(csv: Path, weights: Path, views: str) -> None:
-    alone = evaluate(weights, csv, "PublicTest", views, "cpu", batch=3)
-    together = evaluate(weights, csv, "PublicTest", views, "cpu", batch=100)
-    assert alone.nll == pytest.approx(together.nll, rel=1e-4)
-    assert alone.confusion == together.confusion
-    assert alone.count == 10
+def test_the_size_of_a_batch_changes_nothing(public: Path, weights: Path, views: str) -> None:
+    images = load_split(public, "PublicTest").images
+    looking = Looking(views=views)  # type: ignore[arg-type]
+    alone = ask(weights, images, dataclasses.replace(looking, batch=3)).logits
+    together = ask(weights, images, dataclasses.replace(looking, batch=1000)).logits
+    assert alone.shape == (PUBLIC_ROWS, 7)
+    assert alone == pytest.approx(together, abs=1e-4)
 
 
-def test_calibration_adds_temperatures_and_leaves_the_tensors(
-    csv: Path, weights: Path, tmp_path: Path
+def test_two_networks_vote_with_the_mean_of_their_calibrated_probabilities(
+    public: Path, weights: Path, other_weights: Path
 ) -> None:
-    out = tmp_path / "calibrated.safetensors"
-    calibrate(weights, csv, out, ("single", "flip"), metrics={"public_single": 0.5})
-    before, after = read_info(weights), read_info(out)
-    assert set(after.temperatures) == {"single", "flip"}
-    assert after.tensor_sha256 == before.tensor_sha256
-    assert after.metrics == {"public_single": 0.5}
-    load_weights(out)
-    found = evaluate(out, csv)
-    assert found.temperature == after.temperatures["single"]
+    images = load_split(public, "PublicTest").images
+    members = [ask(path, images, Looking()) for path in (weights, other_weights)]
+    expected = (softmax(members[0].logits, 2.0) + softmax(members[1].logits, 2.0)) / 2
+    assert vote(members) == pytest.approx(expected)
+    mean = (members[0].logits + members[1].logits) / 4
+    assert vote(members, "logits") == pytest.approx(softmax(mean))
+    found = json.loads(evaluate([weights, other_weights], public).to_json())
+    assert found["average"] == "probabilities"
+    assert [member["name"] for member in found["weights"]] == ["w.safetensors", "other.safetensors"]
+    assert found["temperature"] is None
 
 
-def test_an_unknown_split_or_views_is_a_usage_error(csv: Path, weights: Path) -> None:
+def test_a_network_that_votes_alone_has_its_own_probabilities(public: Path, weights: Path) -> None:
+    one: Answers = ask(weights, load_split(public, "PublicTest").images, Looking())
+    assert vote([one]) == pytest.approx(softmax(one.logits, 2.0))
+    assert vote([one], calibrated=False) == pytest.approx(softmax(one.logits))
+
+
+def test_weights_are_compared_on_the_same_faces(
+    public: Path, weights: Path, other_weights: Path
+) -> None:
+    evaluation = evaluate([weights], public, rivals=[other_weights])
+    rival = evaluation.rival
+    assert rival is not None
+    pairs = rival.comparison
+    assert pairs.both_right + pairs.only_first_right == evaluation.figures.right
+    gain = pairs.only_first_right - pairs.only_second_right
+    assert rival.difference == pytest.approx(gain / PUBLIC_ROWS)
+    assert "McNemar's exact p" in evaluation.text()
+    same = evaluate([weights], public, rivals=[weights]).rival
+    assert same is not None
+    assert same.comparison.p_value == 1.0
+
+
+def test_a_ratio_of_half_precision_is_told(public: Path, weights: Path) -> None:
+    found = evaluate([weights], public, looking=Looking(precision="bf16"))
+    assert found.numerics["dtype"] == "bfloat16"
+    assert "bfloat16 on cpu" in found.text()
+
+
+def test_what_is_unknown_is_a_usage_error(public: Path, weights: Path) -> None:
     with pytest.raises(UsageError, match="Test is none of Training, PublicTest"):
-        evaluate(weights, csv, "Test")
+        evaluate([weights], public, "Test")
     with pytest.raises(UsageError, match="double is none of single"):
-        evaluate(weights, csv, views="double")
-    with pytest.raises(UsageError, match="at least 1 face"):
-        evaluate(weights, csv, batch=0)
+        Looking(views="double")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="fp8 is none of fp32"):
+        Looking(precision="fp8")
+    with pytest.raises(UsageError, match="at least 1 picture"):
+        Looking(batch=0)
+    with pytest.raises(UsageError, match="which weights"):
+        evaluate([], public)
 
 
-def test_the_held_back_split_is_told_to_be_absent(csv: Path, weights: Path) -> None:
+def test_the_held_back_split_is_told_to_be_absent(public: Path, weights: Path) -> None:
     with pytest.raises(SourceError, match="no PrivateTest rows"):
-        evaluate(weights, csv, "PrivateTest")
+        evaluate([weights], public, "PrivateTest")
+
+
+def test_a_damaged_rival_is_refused_before_anything_is_looked_at(
+    public: Path, weights: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1000] ^= 1
+    damaged.write_bytes(content)
+    started: list[int] = []
+
+    def start(total: int) -> "type[int]":
+        started.append(total)
+        return int
+
+    with pytest.raises(WeightsError, match="damaged"):
+        evaluate([weights], public, rivals=[damaged], on_start=start)
+    assert started == []
+
+
+def test_the_same_weights_give_the_same_bytes(public: Path, weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy" / "w.safetensors"
+    copy.parent.mkdir()
+    save_weights(copy, *load_weights(weights))
+    assert evaluate([weights], public).to_json() == evaluate([copy], public).to_json()

@@ -1,0 +1,72 @@
+"""`mien evaluate` and `mien calibrate` as typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mien.cli import cli
+from mien.contract.errors import SourceError, UsageError, WeightsError
+from model.checkpoint import read_info
+from tests.splits import PUBLIC_ROWS
+
+
+def typed(*words: object) -> Result:
+    return CliRunner().invoke(cli, [*map(str, words), "--device", "cpu"], catch_exceptions=False)
+
+
+def test_figures_are_shown_and_written(whole: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    done = typed(
+        "evaluate", "--weights", weights, "--data", whole, "--views", "flip", "--json", out
+    )
+    assert done.exit_code == 0
+    assert "w.safetensors on PublicTest, flip, float32 on cpu" in done.output
+    assert "without 3 exact and 0 near copies of Training rows" in done.output
+    found = json.loads(out.read_text())
+    assert (found["views"], found["count"]) == ("flip", PUBLIC_ROWS)
+
+
+def test_several_weights_vote_and_meet_a_rival(
+    public: Path, weights: Path, other_weights: Path
+) -> None:
+    done = typed(
+        "evaluate", "--weights", weights, "--weights", other_weights, "--data", public,
+        "--average", "logits", "--compare", other_weights, "--precision", "bf16", "--batch", 5,
+    )  # fmt: skip
+    assert "w.safetensors + other.safetensors on PublicTest, single, mean logits" in done.output
+    assert "against other.safetensors" in done.output
+
+
+def test_figures_that_are_there_are_kept(public: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    out.write_text("mine")
+    words = ("evaluate", "--weights", weights, "--data", public, "--json", out)
+    with pytest.raises(UsageError, match="--overwrite"):
+        typed(*words)
+    assert out.read_text() == "mine"
+    typed(*words, "--overwrite")
+    assert json.loads(out.read_text())["count"] == PUBLIC_ROWS
+
+
+def test_weights_are_calibrated_in_place_where_that_is_meant(public: Path, weights: Path) -> None:
+    words = ("calibrate", "--weights", weights, "--data", public, "-o", weights)
+    with pytest.raises(UsageError, match="--overwrite"):
+        typed(*words)
+    done = typed(*words, "--overwrite")
+    assert done.output.count("on the unseen half ECE") == 3
+    assert set(read_info(weights).temperatures) == {"single", "flip", "ten-crop"}
+
+
+def test_what_would_be_overwritten_or_is_missing_is_refused_first(
+    public: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsError, match="nonsense"):
+        typed("evaluate", "--weights", "nonsense", "--data", public)
+    with pytest.raises(WeightsError, match="nonsense"):
+        typed("evaluate", "--compare", "nonsense", "--data", public)
+    with pytest.raises(SourceError, match=r"none\.csv"):
+        typed("evaluate", "--data", tmp_path / "none.csv")
+    with pytest.raises(UsageError, match="missing"):
+        typed("evaluate", "--data", public, "--json", tmp_path / "missing" / "out.json")

@@ -1,0 +1,78 @@
+"""Temperatures that calibrate, and what weights keep of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import load_weights, read_info
+from model.classifier import Classifier
+from tests.splits import PUBLIC_ROWS
+from training.calibration import calibrate, fit_temperature, judge
+from training.fer2013 import load_split
+from training.metrics import Counts, Floats
+from training.reliability import softmax
+from training.scoring import Looking, ask
+
+
+def told(true_temperature: float, count: int = 20_000) -> tuple[Floats, Counts]:
+    """Logits, and labels that are drawn as their probabilities at that temperature say."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(count, 7)) * 3
+    chances = softmax(logits, true_temperature)
+    return logits, (chances.cumsum(1) > random.random((count, 1))).argmax(1)
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_made_the_labels_is_found(true_temperature: float) -> None:
+    logits, labels = told(true_temperature)
+    found = fit_temperature(torch.from_numpy(logits), torch.from_numpy(labels))
+    assert found == pytest.approx(true_temperature, rel=0.05)
+
+
+def test_the_unseen_half_tells_how_good_a_temperature_is() -> None:
+    found = judge("flip", *told(3.0))
+    assert found.temperature == pytest.approx(3.0, rel=0.05)
+    assert found.ece < 0.02 < 0.2 < found.ece_uncalibrated
+    assert found.nll < found.nll_uncalibrated
+
+
+def test_the_unseen_half_has_no_say_in_the_temperature() -> None:
+    logits, labels = told(2.0, 2000)
+    other = labels.copy()
+    other[1::2] = (other[1::2] + 1) % 7
+    here, there = judge("single", logits, labels), judge("single", logits, other)
+    assert here.temperature == there.temperature
+    assert here.ece < there.ece
+
+
+def test_weights_keep_temperatures_and_figures_and_their_tensors(
+    public: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "calibrated.safetensors"
+    pictures: list[int] = []
+    found = calibrate(weights, public, out, metrics={"seed": 3}, on_start=lambda _: pictures.append)
+    before, after = read_info(weights), read_info(out)
+    assert after.temperatures == {one.views: one.temperature for one in found}
+    assert set(after.temperatures) == {"single", "flip", "ten-crop"}
+    assert after.tensor_sha256 == before.tensor_sha256
+    assert after.metrics["seed"] == 3
+    assert after.metrics["ece_unseen_half_flip"] == pytest.approx(found[1].ece, abs=1e-5)
+    assert after.metrics["public_accuracy_single"] == pytest.approx(found[0].accuracy, abs=1e-5)
+    assert sum(pictures) == 13 * PUBLIC_ROWS
+    load_weights(out)
+
+
+def test_a_run_divides_logits_by_the_temperature_of_its_views(
+    public: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "calibrated.safetensors"
+    calibrate(weights, public, out)
+    images = load_split(public, "PublicTest").images
+    for views, temperature in read_info(out).temperatures.items():
+        looking = Looking(views=views)  # type: ignore[arg-type]
+        logits = ask(weights, images, looking).logits
+        network, info = load_weights(out)
+        running = Classifier(network, info, looking.views, torch.device("cpu"), torch.float32)
+        assert running.classify(images) == pytest.approx(softmax(logits, temperature), abs=1e-5)
