@@ -50,8 +50,8 @@ class Learner:
         state.optimizer.step()
         state.loss_sum += loss.detach()
         state.hits += (logits.detach().argmax(1) == targets.argmax(1)).float().mean()
-        state.step += 1
         self._average()
+        state.step += 1
 
     def _answers(self, images: torch.Tensor) -> torch.Tensor:
         if not self._recipe.compiled:
