@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from mien.contract.errors import MienError
-from mien.evaluation_commands import DATA, DEVICE, calibrate, evaluate
+from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
+from mien.train_commands import distill, soft_labels, train
 from mien.worker_commands import worker
 
 OUR_BUG = 1
@@ -105,39 +106,10 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     click.echo(f"{info.architecture}: {output}")
 
 
-@cli.command()
-@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
-@DATA
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="RUN_DIR",
-    help="Folder for checkpoints, metrics and the weights.",
-)
-@DEVICE
-@click.option("--epochs", type=click.IntRange(min=1), help="Fewer or more than the recipe says.")
-@click.option("--seed", type=click.IntRange(min=0), help="Another than the recipe's.")
-@click.option("--init", metavar="NAME|FILE", help="Weights to begin with.")
-@click.option("--resume", is_flag=True, help="Go on with the run in RUN_DIR.")
-def train(recipe: str, data: Path, out: Path, device: str, **options: Any) -> None:
-    """Train a network on FER2013; the best by PublicTest is kept."""
-    from model.pipeline import choose_device
-    from training.calibration import calibrate as fit_temperatures
-    from training.config import load_recipe
-    from training.scoring import Looking
-    from training.train import train as run_training
-
-    place = str(choose_device(device))
-    chosen = load_recipe(recipe)
-    weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
-    click.echo("fitting the temperatures on every other row of PublicTest")
-    for line in fit_temperatures(weights, data, weights, Looking(device=place)):
-        click.echo(line.text())
-    click.echo(f"weights: {weights}")
-
-
-for command in (evaluate, calibrate, submit, attach, list_jobs, status, cancel, retry, worker):
+for command in (
+    train, soft_labels, distill, evaluate, calibrate,
+    submit, attach, list_jobs, status, cancel, retry, worker,
+):  # fmt: skip
     cli.add_command(command)
 
 

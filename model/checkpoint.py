@@ -237,7 +237,7 @@ def _info_of(path: Path, header: dict[str, Any]) -> WeightsInfo:
 
 
 def _check_info(path: Path, info: WeightsInfo) -> None:
-    if not re.fullmatch("vgg(11|13|16|19)", info.architecture):
+    if not re.fullmatch("vgg(11|13|16|19)|small", info.architecture):
         raise WeightsError(f"the weights {path} are for {info.architecture}, which is unknown")
     if info.labels != EXPRESSIONS:
         raise WeightsError(f"the weights {path} tell other expressions: {', '.join(info.labels)}")

@@ -19,16 +19,18 @@ def augment(
     """Grey crops (n, 48, 48) uint8 -> (n, 1, size_px, size_px) float32 in [0, 1], not normalised.
 
     Mirror, turn, shift, scale and the change of size are one resampling, so that a picture is
-    blurred once. `generator` must live on the crops' device; `calm` leaves the erasing out.
+    blurred once; or a window is cut, see `window_px`. `generator` must live on the crops' device;
+    `calm` leaves the erasing out.
     """
-    pixels = crops.unsqueeze(1).to(torch.float32) / 255.0
-    matrices = _affine_matrices(len(crops), settings, generator)
-    grid = affine_grid(matrices, [len(crops), 1, size_px, size_px], align_corners=False)
-    moved = grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    lit = _relight(moved, settings, generator)
+    if settings.window_px:
+        images = _windows(crops, settings.window_px, generator).unsqueeze(1) / 255.0
+    else:
+        images = _moved(crops.unsqueeze(1) / 255.0, size_px, settings, generator)
+    if settings.brightness > 0 or settings.contrast > 0:
+        images = _relight(images, settings, generator)
     if settings.erasing > 0 and not calm:
-        lit = _erase(lit, settings.erasing, generator)
-    return lit
+        images = _erase(images, settings.erasing, generator)
+    return images
 
 
 def mix(
@@ -36,11 +38,10 @@ def mix(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mixup of a batch with its own reverse: images (n, 1, s, s), targets (n, 7).
 
+    `generator` lives on the host, so that nobody waits for the device to tell the weight.
     Source: Zhang et al., arXiv:1710.09412; the weight is of Beta(alpha, alpha).
     """
-    seed = torch.randint(2**31 - 1, (1,), generator=generator, device=generator.device)
-    host = torch.Generator().manual_seed(int(seed))
-    gammas = torch._standard_gamma(torch.tensor([alpha, alpha]), generator=host)
+    gammas = torch._standard_gamma(torch.tensor([alpha, alpha]), generator=generator)
     share = float(gammas[0] / gammas.sum().clamp_min(1e-12))
     return images.lerp(images.flip(0), 1 - share), targets.lerp(targets.flip(0), 1 - share)
 
@@ -48,6 +49,28 @@ def mix(
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
     drawn = torch.rand(count, generator=generator, device=generator.device)
     return drawn * (high - low) + low
+
+
+def _windows(crops: torch.Tensor, window_px: int, generator: torch.Generator) -> torch.Tensor:
+    """(n, w, w) uint8: a window from anywhere within each crop, half of them mirrored."""
+    count, side, device = len(crops), crops.shape[-1], crops.device
+    corners = torch.randint(
+        side - window_px + 1, (2, count, 1), generator=generator, device=generator.device
+    )
+    mirrored = _uniform(count, -1, 1, generator)[:, None] > 0
+    steps = torch.arange(window_px, device=device)[None]
+    rows = corners[0] + steps
+    columns = corners[1] + torch.where(mirrored, window_px - 1 - steps, steps)
+    which = torch.arange(count, device=device)[:, None, None]
+    return crops[which, rows[:, :, None], columns[:, None, :]]
+
+
+def _moved(
+    pixels: torch.Tensor, size_px: int, settings: Augmentation, generator: torch.Generator
+) -> torch.Tensor:
+    matrices = _affine_matrices(len(pixels), settings, generator)
+    grid = affine_grid(matrices, [len(pixels), 1, size_px, size_px], align_corners=False)
+    return grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _affine_matrices(

@@ -1,18 +1,16 @@
-"""A recipe: everything that decides which weights come out of a training run, read from TOML."""
+"""A recipe: everything that decides which weights come out of a training run."""
 
 import dataclasses
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mien.contract.errors import UsageError
-from model.vgg import ARCHITECTURES, SMALLEST_INPUT_PX
 
-PRECISIONS = ("fp32", "bf16")
-SCHEDULES = ("cosine", "step")
+LATER = {"later": True}
+"""Marks a key that older recipes did not have: it is left out of the digest while it has its
+default, so that the digests in committed weights still hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,29 @@ class Augmentation:
     """Of the Beta distribution that draws the mixing weight."""
     calm_epochs: int = 0
     """So many last epochs go without erasing and mixup."""
+    window_px: int = field(default=0, metadata=LATER)
+    """Cut a window of this side somewhere within the 48 px and mirror it, without any resampling;
+    then nothing is turned, shifted or scaled, and every stage has this size. 0 for the affine way.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLabels:
+    """What a student learns beside the labels: probabilities by teachers who had not seen the row.
+
+    Without a share there are none.
+    """
+
+    share: float = 0.0
+    """Of the target that is the teachers'; the rest is the label's."""
+    file: str = ""
+    """Made by `mien soft-labels`; in a recipe file, relative to it. Not part of the digest."""
+    sha256: str = ""
+    """Of the file; what the recipe knows its soft labels by."""
+    teachers: tuple[str, ...] = ()
+    """Recipes that `mien distill` trains, one network for each fold."""
+    folds: int = 5
+    """Into how many parts `mien distill` cuts Training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +93,7 @@ class Recipe:
     decay_rate: float = 0.9
     """`step` alone: factor of each decay."""
     momentum: float = 0.9
-    """Nesterov's."""
+    """Of SGD."""
     weight_decay: float = 5e-4
     """On the weights of convolutions and linear layers, not on biases and batch norm."""
     label_smoothing: float = 0.05
@@ -89,6 +110,27 @@ class Recipe:
     """Make one row of exact copies, with the mean of their labels."""
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    soft_labels: SoftLabels = field(default_factory=SoftLabels, metadata=LATER)
+    nesterov: bool = field(default=True, metadata=LATER)
+    """Whether the momentum is Nesterov's."""
+    decay_all: bool = field(default=False, metadata=LATER)
+    """Weight decay on biases and batch norm, too."""
+    initialisation: str = field(default="identity", metadata=LATER)
+    """One of `model.vgg.INITIALISATIONS`; without meaning where weights are given to begin with."""
+    keep_rest: bool = field(default=False, metadata=LATER)
+    """An epoch ends with what is left of its rows as a smaller batch; else they are left out."""
+    mean: float = field(default=0.5077, metadata=LATER)
+    """Taken off pixels in [0, 1]."""
+    std: float = field(default=0.2550, metadata=LATER)
+    """What the difference is divided by."""
+    selection_views: str = field(default="single", metadata=LATER)
+    """Of `model.preprocessing.VIEWS`: how PublicTest is looked at to choose the best epoch."""
+    fold: str = field(default="", metadata=LATER)
+    """`k/n`: learn from all but the k-th of n parts of Training, for soft labels; empty for all."""
+    compiled: bool = field(default=False, metadata=LATER)
+    """Let torch compile the network; on CUDA its steps become graphs. Changes last bits."""
+    official_counts: bool = field(default=True, metadata=LATER)
+    """Refuse data without exactly FER2013's row counts; only a recipe for tests does not."""
 
     @property
     def epochs(self) -> int:
@@ -125,109 +167,40 @@ class Recipe:
 
     def canonical(self) -> str:
         """The whole recipe as JSON with sorted keys, the text that `sha256` is taken of."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(_told(self), sort_keys=True, separators=(",", ":"))
 
     def sha256(self) -> str:
         """Hex digest; equal for equal recipes however their TOML is written."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
+    def parts(self) -> tuple[int, int] | None:
+        """The fold as (k from 1, n), or None for all of Training.
 
-def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Reads a recipe file, or one of `training/recipes` by its name.
-
-    Raises:
-        UsageError: no such recipe, no TOML, an unknown key or a value out of its range.
-    """
-    named = Path(__file__).parent / "recipes" / f"{name_or_path}.toml"
-    path = named if named.is_file() else Path(name_or_path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read the recipe {name_or_path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"the recipe {path} is not TOML: {error}") from error
-    return parse_recipe({"name": path.stem, **table})
+        Raises:
+            UsageError: it is not of the form k/n with 1 <= k <= n and n >= 2.
+        """
+        if not self.fold:
+            return None
+        k, _, n = self.fold.partition("/")
+        if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) and int(n) >= 2):
+            raise UsageError(f"a fold is written as 1/5 to 5/5, not {self.fold}")
+        return int(k), int(n)
 
 
-def parse_recipe(table: dict[str, Any]) -> Recipe:
-    """Builds a checked recipe from TOML's tables.
-
-    Raises:
-        UsageError: an unknown key, a wrong type or a value out of its range.
-    """
-    values = dict(table)
-    stages = values.pop("stages", None)
-    if not isinstance(stages, list) or not stages:
-        raise UsageError("a recipe needs at least one [[stages]] table")
-    values["stages"] = tuple(_build(Stage, stage, "[[stages]]") for stage in stages)
-    values["augmentation"] = _build(Augmentation, values.pop("augmentation", {}), "[augmentation]")
-    recipe: Recipe = _build(Recipe, values, "the recipe")
-    check_recipe(recipe)
-    return recipe
-
-
-def _build(kind: type[Any], table: Any, where: str) -> Any:
-    if not isinstance(table, dict):
-        raise UsageError(f"{where} is not a table")
-    fields = {item.name: item.type for item in dataclasses.fields(kind)}
-    for key, value in table.items():
-        if key not in fields:
-            raise UsageError(f"{where} has an unknown key '{key}'")
-        wanted = fields[key]
-        if wanted is float and type(value) is int:
-            table = {**table, key: float(value)}
-        elif wanted in (int, float, str, bool) and type(value) is not wanted:
-            raise UsageError(f"'{key}' in {where} is not of type {wanted.__name__}")
-    try:
-        return kind(**table)
-    except TypeError as error:
-        raise UsageError(f"{where} lacks a key: {error}") from error
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Checks every value's range; for recipes that were changed by options, too.
-
-    Raises:
-        UsageError: names the first value out of its range.
-    """
-    for holds, key, range_ in [*_rules(recipe), *_augmentation_rules(recipe.augmentation)]:
-        if not holds:
-            raise UsageError(f"the recipe's {key} must be {range_}")
-
-
-def _rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
-    """Whether a rule holds, of which key, and the range to tell."""
-    sizes = [stage.size_px for stage in recipe.stages]
-    names = ", ".join(ARCHITECTURES)
-    return [
-        (recipe.architecture in ARCHITECTURES, "architecture", f"one of {names}"),
-        (recipe.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}"),
-        (recipe.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}"),
-        (all(SMALLEST_INPUT_PX <= size <= 64 for size in sizes), "size_px", "32 to 64"),
-        (all(stage.epochs >= 1 for stage in recipe.stages), "epochs", "at least 1"),
-        (recipe.batch >= 2, "batch", "at least 2"),
-        (recipe.lr > 0, "lr", "above 0"),
-        (0 <= recipe.warmup < 1, "warmup", "from 0 to below 1"),
-        (recipe.decay_start >= 0, "decay_start", "at least 0"),
-        (recipe.decay_every >= 1, "decay_every", "at least 1"),
-        (0 < recipe.decay_rate <= 1, "decay_rate", "above 0, at most 1"),
-        (0 < recipe.momentum < 1, "momentum", "between 0 and 1"),
-        (recipe.weight_decay >= 0, "weight_decay", "at least 0"),
-        (0 <= recipe.label_smoothing < 1, "label_smoothing", "from 0 to below 1"),
-        (recipe.gradient_clip >= 0, "gradient_clip", "at least 0"),
-        (0 <= recipe.ema_share <= 1, "ema_share", "from 0 to 1"),
-        (0 <= recipe.ema_decay < 1, "ema_decay", "from 0 to below 1"),
-    ]
-
-
-def _augmentation_rules(settings: Augmentation) -> list[tuple[bool, str, str]]:
-    return [
-        (0 <= settings.shift < 1, "shift", "from 0 to below 1"),
-        (0 < settings.scale_min <= settings.scale_max, "scale_min", "at most scale_max"),
-        (0 <= settings.brightness < 1, "brightness", "from 0 to below 1"),
-        (0 <= settings.contrast < 1, "contrast", "from 0 to below 1"),
-        (0 <= settings.erasing <= 1, "erasing", "from 0 to 1"),
-        (0 <= settings.mixup_share <= 1, "mixup_share", "from 0 to 1"),
-        (settings.mixup_alpha > 0, "mixup_alpha", "above 0"),
-        (settings.calm_epochs >= 0, "calm_epochs", "at least 0"),
-    ]
+def _told(part: Any) -> Any:
+    """Tables, lists and values of a recipe, less what does not belong into its digest."""
+    if isinstance(part, tuple):
+        return [_told(item) for item in part]
+    if not dataclasses.is_dataclass(part):
+        return part
+    told = {}
+    for item in dataclasses.fields(part):
+        value = getattr(part, item.name)
+        implied = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            implied = item.default_factory()
+        if item.metadata.get("later") and value == implied:
+            continue
+        if not (isinstance(part, SoftLabels) and item.name == "file"):
+            told[item.name] = _told(value)
+    return told

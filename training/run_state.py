@@ -18,7 +18,10 @@ from training.config import Recipe
 RUN_FILE = "run.pt"
 """Name of the run's own checkpoint in its folder."""
 
-FIXED = ("architecture", "batch", "drop_black", "merge_copies", "seed")
+FIXED = (
+    "architecture", "batch", "drop_black", "fold", "keep_rest", "mean", "merge_copies", "seed",
+    "std",
+)  # fmt: skip
 """What a resumed run must have as it began: the steps already done were counted in these."""
 
 
@@ -48,15 +51,17 @@ class RunState:
     average: VGG
     """The weights' moving average; as good as `model` until the averaging starts."""
     optimizer: torch.optim.SGD
+    loss_sum: torch.Tensor
+    """Of the current epoch's steps; a scalar on the model's device, so that none waits for it."""
+    hits: torch.Tensor
+    """Of the current epoch's steps: share of right answers, summed over steps; likewise."""
     step: int = 0
     """Steps done, over all epochs."""
-    loss_sum: float = 0.0
-    """Of the current epoch's steps."""
-    hits: float = 0.0
-    """Of the current epoch's steps: share of right answers, summed over steps."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """One row an epoch, as in metrics.csv."""
     best: Best | None = None
+    origin: dict[str, str] = field(default_factory=dict)
+    """`init` and `init_sha256`: the weights that the run began with, and their tensors' digest."""
 
 
 def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
@@ -74,8 +79,9 @@ def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
             "average": state.average.state_dict(),
             "optimizer": state.optimizer.state_dict(),
             "step": state.step,
-            "loss_sum": state.loss_sum,
-            "hits": state.hits,
+            "loss_sum": float(state.loss_sum),
+            "hits": float(state.hits),
+            "origin": state.origin,
             "history": state.history,
             "best": None
             if best is None
@@ -112,7 +118,9 @@ def restore_run(folder: Path, recipe: Recipe, state: RunState) -> tuple[str, ...
         model.load_state_dict(saved[key])
     state.optimizer.load_state_dict(saved["optimizer"])
     state.step, state.history = saved["step"], saved["history"]
-    state.loss_sum, state.hits = saved["loss_sum"], saved["hits"]
+    state.loss_sum.fill_(saved["loss_sum"])
+    state.hits.fill_(saved["hits"])
+    state.origin = saved.get("origin", {})
     state.best = None if saved["best"] is None else Best(**saved["best"])
     return changed
 
@@ -124,5 +132,7 @@ def _changed_keys(path: Path, saved: Any, recipe: Recipe) -> tuple[str, ...]:
     changed = tuple(sorted(key for key in before | now if before.get(key) != now.get(key)))
     for key in FIXED:
         if key in changed:
-            raise WeightsError(f"{path} was begun with {key} = {before.get(key)}")
+            # a key that is not told has its default
+            value = before.get(key, Recipe.__dataclass_fields__[key].default)
+            raise WeightsError(f"{path} was begun with {key} = {value}")
     return changed

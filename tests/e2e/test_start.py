@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.checkpoint import load_weights, read_info
 from tests.conftest import REPOSITORY
 
 BLOCKED = "torch torchvision av cv2 numpy pandas facenet_pytorch safetensors PIL rich redis rq "
@@ -51,6 +52,14 @@ def test_the_wheel_holds_the_five_packages_and_the_weights_and_nothing_else(whee
     assert weights
     kinds = {Path(name).suffix for name in names if name.split("/")[0] not in metadata}
     assert kinds <= {".py", ".typed", ".safetensors", ".toml", ".md"}
+
+
+def test_the_weights_in_the_wheel_load_and_match_their_digest(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extract("model/weights/vgg19.safetensors", tmp_path)
+    network, info = load_weights(tmp_path / "model" / "weights" / "vgg19.safetensors")
+    assert sum(parameter.numel() for parameter in network.parameters()) == 20_037_831
+    assert info.tensor_sha256 == read_info("vgg19").tensor_sha256
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])

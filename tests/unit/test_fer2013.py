@@ -69,6 +69,48 @@ def test_an_absent_split_matters_only_where_it_is_asked_for(small: Path) -> None
         load_split(small, "PrivateTest")
 
 
+def test_the_cache_alone_will_do(small: Path, tmp_path: Path) -> None:
+    load_split(small, "Training")
+    cache = small.with_name("fer2013.csv.cache.npz").rename(tmp_path / "faces.npz")
+    small.unlink()
+    assert load_split(cache, "Training").labels.tolist() == [3, 6]
+    with pytest.raises(SourceError, match="no PrivateTest rows"):
+        load_split(cache, "PrivateTest")
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"Training_labels": np.zeros(2, np.int64)},
+        {"Training_labels": np.full(2, 7), "Training_images": np.zeros((2, 48, 48), np.uint8)},
+        {"Training_labels": np.zeros(2, int), "Training_images": np.zeros((2, 44, 44), np.uint8)},
+        {"Training_labels": np.zeros(2, int), "Training_images": np.zeros((2, 48, 48))},
+    ],
+)
+def test_an_archive_of_something_else_is_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray]
+) -> None:
+    path = tmp_path / "other.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match="damaged, or no cache"):
+        load_split(path, "Training")
+
+
+def test_a_cut_off_archive_is_refused(small: Path) -> None:
+    load_split(small, "Training")
+    cache = small.with_name("fer2013.csv.cache.npz")
+    cut = small.with_name("cut.npz")
+    cut.write_bytes(cache.read_bytes()[:5000])
+    with pytest.raises(SourceError, match="damaged, or no cache"):
+        load_split(cut, "Training")
+
+
+def test_any_count_will_do_where_it_is_not_to_be_official(tmp_path: Path) -> None:
+    path = _write(tmp_path / "short.csv", [_row(0, "Training")])
+    assert load_split(path, "Training", official=False).labels.tolist() == [0]
+
+
 def test_a_wrong_count_is_told(tmp_path: Path) -> None:
     path = _write(tmp_path / "short.csv", [_row(0, "Training")])
     with pytest.raises(SourceError, match="1 Training rows where FER2013 has 28709"):

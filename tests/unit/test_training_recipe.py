@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from mien.contract.errors import UsageError
-from training.config import Recipe, Stage, load_recipe, parse_recipe
+from model.checkpoint import read_info
+from training.config import Recipe, Stage
+from training.recipe_file import load_recipe, parse_recipe
 from training.schedule import learning_rate
 
 _TABLE: dict[str, Any] = {"name": "r", "stages": [{"size_px": 32, "epochs": 4}]}
@@ -15,9 +17,46 @@ _TABLE: dict[str, Any] = {"name": "r", "stages": [{"size_px": 32, "epochs": 4}]}
 def test_the_committed_recipes_are_sound() -> None:
     folder = Path(__file__).parents[2] / "training" / "recipes"
     names = [path.stem for path in folder.glob("*.toml")]
-    assert "vgg19-cpu" in names
+    assert {"baseline", "vgg19-cpu", "vgg19-gpu", "small-gpu", "tiny"} <= set(names)
     for name in names:
-        assert load_recipe(name).name == name
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        for teacher in recipe.soft_labels.teachers:
+            assert load_recipe(teacher).name == teacher
+
+
+def test_the_weights_that_come_along_name_a_recipe_that_comes_along() -> None:
+    info = read_info("vgg19")
+    assert load_recipe(info.recipe).sha256() == info.recipe_sha256
+
+
+def test_new_keys_leave_the_digest_of_older_recipes_alone() -> None:
+    told = parse_recipe(_TABLE).canonical()
+    assert '"nesterov"' not in told
+    assert '"nesterov":false' in parse_recipe({**_TABLE, "nesterov": False}).canonical()
+
+
+def test_the_place_of_soft_labels_is_not_in_the_digest_but_their_hash_is(tmp_path: Path) -> None:
+    def digest(folder: Path, sha256: str) -> str:
+        folder.mkdir(exist_ok=True)
+        path = folder / "r.toml"
+        soft = f'[soft_labels]\nfile = "soft.safetensors"\nsha256 = "{sha256}"\nshare = 0.6\n'
+        path.write_text(f"{soft}[[stages]]\nepochs = 4\nsize_px = 32\n")
+        recipe = load_recipe(path)
+        assert recipe.soft_labels.file == str(folder / "soft.safetensors")
+        return recipe.sha256()
+
+    first = digest(tmp_path / "a", "0" * 64)
+    assert first == digest(tmp_path / "b", "0" * 64)
+    assert first != digest(tmp_path / "b", "1" * 64)
+
+
+def test_single_keys_are_changed(tmp_path: Path) -> None:
+    changes = ["lr=0.3", "architecture=small", "augmentation.erasing=0", "fold='2/5'"]
+    recipe = load_recipe("vgg19-cpu", changes)
+    assert (recipe.lr, recipe.architecture, recipe.augmentation.erasing) == (0.3, "small", 0.0)
+    assert recipe.parts() == (2, 5)
+    assert recipe.augmentation.shift == load_recipe("vgg19-cpu").augmentation.shift
 
 
 def test_the_digest_depends_on_the_values_not_on_the_writing(tmp_path: Path) -> None:
@@ -44,6 +83,12 @@ def test_the_digest_depends_on_the_values_not_on_the_writing(tmp_path: Path) -> 
         ({"augmentation": {"zoom": 1}}, "unknown key 'zoom'"),
         ({"augmentation": 3}, "is not a table"),
         ({"augmentation": {"erasing": 1.5}}, "erasing must be"),
+        ({"augmentation": {"window_px": 44}}, "window_px must be"),
+        ({"soft_labels": {"sha256": "f00"}}, "sha256 must be"),
+        ({"soft_labels": {"teachers": "vgg16"}}, "not a list of strings"),
+        ({"fold": "0/5"}, "a fold is written"),
+        ({"initialisation": "zero"}, "initialisation must be one of"),
+        ({"selection_views": "all"}, "selection_views must be one of"),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], words: str) -> None:

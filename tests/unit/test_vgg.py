@@ -18,6 +18,7 @@ def _on_meta(name: str) -> VGG:
         ("vgg13", 9_413_319, 72),
         ("vgg16", 14_725_575, 93),
         ("vgg19", 20_037_831, 114),
+        ("small", 3_381_127, 65),
     ],
 )
 def test_each_architecture_has_its_exact_size(name: str, parameters: int, entries: int) -> None:
@@ -28,7 +29,7 @@ def test_each_architecture_has_its_exact_size(name: str, parameters: int, entrie
 
 
 def test_all_architectures_are_named() -> None:
-    assert ARCHITECTURES == ("vgg11", "vgg13", "vgg16", "vgg19")
+    assert ARCHITECTURES == ("vgg11", "vgg13", "vgg16", "vgg19", "small")
     with pytest.raises(KeyError):
         VGG("vgg12")
 
@@ -48,3 +49,12 @@ def test_different_pictures_stay_different_up_to_the_classifier() -> None:
     with torch.inference_mode():
         features = network.features(torch.randn(8, 1, 32, 32)).flatten(1)
     assert float(features.std(0).mean()) > 0.01
+
+
+def test_a_plain_beginning_is_torchs_own() -> None:
+    torch.manual_seed(0)
+    network = VGG("small", initialisation="plain")
+    torch.manual_seed(0)
+    first = torch.nn.Conv2d(1, 32, 3, padding=1)
+    assert torch.equal(network.features[0].get_parameter("weight"), first.weight)
+    assert not torch.equal(VGG("small").features[0].get_parameter("weight"), first.weight)

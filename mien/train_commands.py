@@ -1,0 +1,191 @@
+"""`mien train`, `mien soft-labels` and `mien distill`: how weights are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien.evaluation_commands import DATA, DEVICE
+
+if TYPE_CHECKING:
+    from mien.contract.analyses import Views
+    from training.config import Recipe
+
+RECIPE = click.option(
+    "--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how."
+)
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="RUN_DIR",
+    help="Folder for checkpoints, metrics, the weights and the report.",
+)
+CHANGES = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value for a key of the recipe, such as lr=0.02 or augmentation.erasing=0.",
+)
+COMPILE = click.option(
+    "--compile/--no-compile", "compiled", default=None, help="As the recipe's key `compiled`."
+)
+THREADS = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all cores]"
+)
+
+
+@click.command()
+@RECIPE
+@DATA
+@OUT
+@DEVICE
+@click.option("--epochs", type=click.IntRange(min=1), help="Fewer or more than the recipe says.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another than the recipe's.")
+@CHANGES
+@click.option("--init", metavar="NAME|FILE", help="Weights to begin with.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN_DIR.")
+@click.option("--fold", metavar="K/N", help="Hold the K-th of N parts of Training out: a teacher.")
+@click.option(
+    "--soft-labels",
+    "soft_labels_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What teachers say, for a recipe that gives it a share.",
+)
+@COMPILE
+@click.option(
+    "--checkpoint-every",
+    "checkpoint_every_s",
+    type=click.FloatRange(min=0),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="How much of the work a kill may cost.",
+)
+@THREADS
+def train(
+    recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...], fold: str | None,
+    soft_labels_file: Path | None, compiled: bool | None, threads: int | None, **options: Any,
+) -> None:  # fmt: skip
+    """Train a network on FER2013; the best by PublicTest is kept.
+
+    The recipe is a TOML file or one of those that come with mien; it decides the result. A run that
+    was stopped in any way goes on with --resume, and ends with the same weights.
+    """
+    from training.distill import with_soft_labels
+    from training.recipe_file import load_recipe
+    from training.train import train as run_training
+
+    place = _prepare(device, threads)
+    more = [f'fold="{fold}"'] if fold else []
+    more += [f"compiled={str(compiled).lower()}"] if compiled is not None else []
+    chosen = load_recipe(recipe, (*changes, *more))
+    if soft_labels_file is not None:
+        chosen = with_soft_labels(chosen, soft_labels_file)
+    weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
+    _finish(chosen, weights, data, place)
+
+
+@click.command("soft-labels")
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="Weights made with `mien train --fold K/N`; give those of every fold.",
+)
+@DATA
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT.safetensors",
+    help="The file to write.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["single", "flip", "ten-crop"]),
+    default="flip",
+    show_default=True,
+    help="How often a teacher looks at each face.",
+)
+@DEVICE
+@THREADS
+@click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
+def soft_labels(
+    teachers: tuple[str, ...], data: Path, output: Path, views: Views, device: str,
+    threads: int | None, overwrite: bool,
+) -> None:  # fmt: skip
+    """Write what teachers say of the Training rows that they have not learned from."""
+    from mien.contract.atomic import check_target
+    from training.fer2013 import load_split
+    from training.soft_labels import make_soft_labels
+
+    check_target(output, overwrite)
+    place = _prepare(device, threads)
+    training = load_split(data, "Training")
+    digest = make_soft_labels(
+        teachers, training, output, views=views, device=place, report=click.echo
+    )
+    click.echo(f"{output}: sha256 {digest}")
+
+
+@click.command()
+@RECIPE
+@DATA
+@OUT
+@DEVICE
+@click.option("--epochs", type=click.IntRange(min=1), help="For each network, as a short trial.")
+@CHANGES
+@COMPILE
+@THREADS
+def distill(
+    recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...],
+    threads: int | None, **options: Any,
+) -> None:  # fmt: skip
+    """Train the recipe's teachers on every fold, ask them, and train the student.
+
+    The same command again goes on where it was stopped. --set is for the student alone.
+    """
+    from training.distill import distill as run_distillation
+    from training.recipe_file import load_recipe
+
+    place = _prepare(device, threads)
+    chosen = load_recipe(recipe, changes)
+    student, weights = run_distillation(
+        chosen, data, out, device=place, report=click.echo, **options
+    )
+    _finish(student, weights, data, place)
+
+
+def _prepare(device: str, threads: int | None) -> str:
+    """Chooses the device and sets the process up for it."""
+    import torch
+
+    from model.memory import keep_memory
+    from model.pipeline import choose_device
+
+    keep_memory()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return str(choose_device(device))
+
+
+def _finish(recipe: Recipe, weights: Path, data: Path, device: str) -> None:
+    """Calibrates the weights and writes the report of the run."""
+    from training.calibration import calibrate
+    from training.report import write_report
+    from training.scoring import Looking
+
+    if recipe.official_counts:
+        click.echo("fitting the temperatures on every other row of PublicTest")
+        for line in calibrate(weights, data, weights, Looking(device=device)):
+            click.echo(line.text())
+    click.echo(f"weights: {weights}")
+    click.echo(write_report(weights, recipe, data, device))

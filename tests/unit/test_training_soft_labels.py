@@ -1,0 +1,152 @@
+"""Teachers are asked about rows that they have not seen, and a student believes the right file."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from mien.contract.errors import SourceError, UsageError, WeightsError
+from model.checkpoint import read_info
+from tests.drawings import drawn_split, write_csv
+from training.config import Recipe, SoftLabels
+from training.distill import distill, with_soft_labels
+from training.recipe_file import RECIPES_FOLDER, load_recipe
+from training.rows import training_rows
+from training.soft_labels import load_soft_labels, make_soft_labels
+from training.train import fit
+
+TRAINING, PUBLIC = drawn_split(64, 1), drawn_split(28, 2)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _short() -> Recipe:
+    return load_recipe("tiny").with_epochs(1)
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A teacher for each of two folds."""
+    found = []
+    for fold in ("1/2", "2/2"):
+        recipe = dataclasses.replace(_short(), fold=fold)
+        folder = tmp_path_factory.mktemp("teacher")
+        found.append(fit(recipe, TRAINING, PUBLIC, folder, report=_silent))
+    return found
+
+
+@pytest.fixture(scope="module")
+def said(teachers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their soft labels."""
+    path = tmp_path_factory.mktemp("said") / "soft.safetensors"
+    make_soft_labels(teachers, TRAINING, path, report=_silent)
+    return path
+
+
+def test_folds_share_no_row_and_leave_none_out() -> None:
+    parts = [
+        training_rows(TRAINING, dataclasses.replace(_short(), fold=fold), "cpu")
+        for fold in ("1/2", "2/2")
+    ]
+    held_out = np.concatenate([rows.held_out for rows in parts])
+    assert sorted(held_out.tolist()) == list(range(64))
+    for rows in parts:
+        assert rows.counts.held_out == len(rows.held_out) > 0
+        assert rows.counts.kept == 64 - len(rows.held_out)
+        learned = {image.tobytes() for image in rows.images.numpy()}
+        assert not learned & {TRAINING.images[row].tobytes() for row in rows.held_out}
+
+
+def test_every_row_gets_probabilities_and_the_file_is_the_same_again(
+    teachers: list[Path], said: Path, tmp_path: Path
+) -> None:
+    assert read_info(teachers[0]).metrics["fold"] == "1/2"
+    soft = load(said.read_bytes())["probabilities"]
+    assert soft.shape == (64, 7)
+    assert np.allclose(soft.sum(1), 1, atol=0.01)
+    again = tmp_path / "again.safetensors"
+    make_soft_labels(teachers, TRAINING, again, report=_silent)
+    assert again.read_bytes() == said.read_bytes()
+
+
+def test_a_row_without_a_teacher_is_told(teachers: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="have no teacher"):
+        make_soft_labels(teachers[:1], TRAINING, tmp_path / "soft", report=_silent)
+
+
+def test_a_network_that_has_seen_every_row_is_no_teacher(tmp_path: Path) -> None:
+    weights = fit(_short(), TRAINING, PUBLIC, tmp_path, report=_silent)
+    with pytest.raises(WeightsError, match="learned from all of Training"):
+        make_soft_labels([weights], TRAINING, tmp_path / "soft", report=_silent)
+
+
+def test_a_teacher_of_other_data_is_refused(teachers: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="held out other rows"):
+        make_soft_labels(teachers, drawn_split(64, 9), tmp_path / "soft", report=_silent)
+
+
+def test_soft_labels_are_mixed_into_the_targets_by_their_share(said: Path) -> None:
+    soft_labels = SoftLabels(share=0.6)
+    recipe = with_soft_labels(dataclasses.replace(_short(), soft_labels=soft_labels), said)
+    soft = load_soft_labels(recipe, TRAINING)
+    assert soft is not None
+    hard = training_rows(TRAINING, recipe, "cpu").targets.numpy()
+    mixed = training_rows(TRAINING, recipe, "cpu", soft).targets.numpy()
+    assert np.allclose(mixed, 0.4 * hard + 0.6 * soft, atol=1e-3)
+    assert np.allclose(mixed.sum(1), 1, atol=1e-5)
+    assert load_soft_labels(_short(), TRAINING) is None
+
+
+def test_missing_changed_and_foreign_soft_labels_are_told(said: Path, tmp_path: Path) -> None:
+    wanting = dataclasses.replace(_short(), soft_labels=SoftLabels(share=0.5))
+    with pytest.raises(UsageError, match="names no file"):
+        load_soft_labels(wanting, TRAINING)
+    with pytest.raises(UsageError, match="no share"):
+        with_soft_labels(_short(), said)
+    with pytest.raises(SourceError, match="cannot read the soft labels"):
+        with_soft_labels(wanting, tmp_path / "none")
+    recipe = with_soft_labels(wanting, said)
+    with pytest.raises(SourceError, match="other Training rows"):
+        load_soft_labels(recipe, drawn_split(64, 9))
+    gone = dataclasses.replace(recipe.soft_labels, file=str(tmp_path / "gone"))
+    with pytest.raises(SourceError, match="cannot read the soft labels"):
+        load_soft_labels(dataclasses.replace(recipe, soft_labels=gone), TRAINING)
+    changed = tmp_path / "changed.safetensors"
+    changed.write_bytes(save({"probabilities": np.zeros((64, 7), np.float16)}))
+    other = dataclasses.replace(recipe.soft_labels, file=str(changed))
+    with pytest.raises(SourceError, match="have the sha256"):
+        load_soft_labels(dataclasses.replace(recipe, soft_labels=other), TRAINING)
+    with pytest.raises(SourceError, match="damaged, or no soft labels"):
+        load_soft_labels(with_soft_labels(wanting, changed), TRAINING)
+
+
+@pytest.mark.slow
+def test_distillation_is_one_run_that_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "faces.csv", {"Training": TRAINING, "PublicTest": PUBLIC})
+    teacher = tmp_path / "teacher.toml"
+    text = (RECIPES_FOLDER / "tiny.toml").read_text().replace("epochs = 6", "epochs = 1")
+    teacher.write_text(text)
+    student = tmp_path / "student.toml"
+    student.write_text(f'{text}\n[soft_labels]\nshare = 0.6\nfolds = 2\nteachers = ["{teacher}"]\n')
+    lines: list[str] = []
+    recipe, weights = distill(load_recipe(student), data, tmp_path / "run", report=lines.append)
+    info = read_info(weights)
+    assert info.metrics["soft_labels_sha256"] == recipe.soft_labels.sha256
+    assert info.recipe_sha256 == recipe.sha256()
+    assert sorted(path.name for path in (tmp_path / "run" / "teachers").iterdir()) == [
+        "teacher-1of2",
+        "teacher-2of2",
+    ]
+    lines.clear()
+    weights.unlink()
+    distill(load_recipe(student), data, tmp_path / "run", report=lines.append)
+    assert sum("is there already" in line for line in lines) == 2
+    assert not any("had not seen" in line for line in lines)
+    assert any(line.startswith("resumed at step 4 of 4") for line in lines)
+    assert read_info(weights).tensor_sha256 == info.tensor_sha256
+    with pytest.raises(UsageError, match="is of another recipe"):
+        distill(load_recipe(student), data, tmp_path / "run", epochs=2, report=lines.append)

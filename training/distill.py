@@ -1,0 +1,93 @@
+"""Teachers, their soft labels and a student, as one run that goes on where it was stopped."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from mien.contract.errors import UsageError
+from model.checkpoint import read_info
+from training.config import Recipe
+from training.fer2013 import load_split
+from training.recipe_file import load_recipe
+from training.run_output import weights_file
+from training.run_state import RUN_FILE
+from training.soft_labels import file_sha256, make_soft_labels, teachers_of
+from training.train import train
+
+SOFT_LABELS_FILE = "soft-labels.safetensors"
+"""Name of what the teachers say, in the run's folder."""
+
+
+def distill(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    device: str = "cpu",
+    epochs: int | None = None,
+    compiled: bool | None = None,
+    report: Callable[[str], None],
+) -> tuple[Recipe, Path]:
+    """Trains every teacher of the recipe on every fold, asks them, and trains the student.
+
+    `epochs` and `compiled` are for all networks, in place of what their recipes say.
+    What is there already is kept: finished networks, and checkpoints, which are resumed. Gives the
+    student's recipe, which now names its soft labels by hash, and the path of its weights.
+
+    Raises:
+        UsageError: the recipe has no teachers or no share for them, or `out` holds another one's.
+        MienError: as `train` and `make_soft_labels` do.
+    """
+    soft = recipe.soft_labels
+    if not soft.teachers or soft.share == 0:
+        raise UsageError(f"the recipe {recipe.name} has no soft_labels.teachers, or share 0")
+    recipe = _changed(recipe, epochs, compiled)
+    found = []
+    for teacher in [_changed(load_recipe(name), epochs, compiled) for name in soft.teachers]:
+        for part in range(1, soft.folds + 1):
+            folded = dataclasses.replace(
+                teacher,
+                fold=f"{part}/{soft.folds}",
+                official_counts=recipe.official_counts,
+            )
+            folder = out / "teachers" / f"{teacher.name}-{part}of{soft.folds}"
+            found.append(_finished(folded, data, folder, device, report))
+    said = out / SOFT_LABELS_FILE
+    # kept where they are these teachers': an accelerator would say it in other last bits
+    if teachers_of(said) != [read_info(teacher).tensor_sha256 for teacher in found]:
+        training = load_split(data, "Training", official=recipe.official_counts)
+        make_soft_labels(found, training, said, device=device, report=report)
+    student = with_soft_labels(recipe, said)
+    return student, _finished(student, data, out / "student", device, report)
+
+
+def with_soft_labels(recipe: Recipe, file: Path) -> Recipe:
+    """The recipe with this file, by its hash.
+
+    Raises:
+        SourceError: the file cannot be read.
+        UsageError: the recipe has no share for soft labels.
+    """
+    if recipe.soft_labels.share == 0:
+        raise UsageError(f"the recipe {recipe.name} gives soft labels no share; set it, as in .6")
+    soft = dataclasses.replace(recipe.soft_labels, file=str(file), sha256=file_sha256(file))
+    return dataclasses.replace(recipe, soft_labels=soft)
+
+
+def _changed(recipe: Recipe, epochs: int | None, compiled: bool | None) -> Recipe:
+    if epochs is not None:
+        recipe = recipe.with_epochs(epochs)
+    return recipe if compiled is None else dataclasses.replace(recipe, compiled=compiled)
+
+
+def _finished(
+    recipe: Recipe, data: Path, folder: Path, device: str, report: Callable[[str], None]
+) -> Path:
+    weights = weights_file(folder, recipe)
+    if weights.is_file():
+        if read_info(weights).recipe_sha256 != recipe.sha256():
+            raise UsageError(f"{weights} is of another recipe; remove it or choose another folder")
+        report(f"{weights} is there already")
+        return weights
+    resume = (folder / RUN_FILE).is_file()
+    return train(recipe, data, folder, device=device, resume=resume, report=report)
