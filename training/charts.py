@@ -34,7 +34,7 @@ def missing_library() -> str | None:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        return "no report: it needs matplotlib (pip install matplotlib)"
+        return "no report: it needs matplotlib, which mien's extra 'train' brings"
     return None
 
 
