@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-NEAR = 0.96
-"""Correlation of block means from which two pictures count as one photo."""
+from training.likeness import NEAR, ROWS_AT_ONCE, signatures
 
 _BLOCK_PX = 4
-_CHUNK_ROWS = 512
 
 
 def cluster_of(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -28,7 +26,7 @@ def cluster_of(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     first_of: dict[bytes, int] = {}
     for row, image in enumerate(images):
         parents[row] = first_of.setdefault(image.tobytes(), row)
-    for left, right in _near_pairs(_signatures(images)):
+    for left, right in _near_pairs(signatures(images, _BLOCK_PX)):
         a, b = _root(parents, left), _root(parents, right)
         parents[max(a, b)] = min(a, b)
     return np.array([_root(parents, row) for row in range(len(images))], dtype=np.int64)
@@ -48,21 +46,11 @@ def fold_of(images: npt.NDArray[np.uint8], folds: int) -> npt.NDArray[np.int64]:
     return parts[clusters]
 
 
-def _signatures(images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    side = images.shape[-1] // _BLOCK_PX
-    blocks = torch.from_numpy(images).reshape(len(images), side, _BLOCK_PX, side, _BLOCK_PX)
-    means = blocks.to(torch.float32).mean(dim=(2, 4)).flatten(1)
-    centred = means - means.mean(1, keepdim=True)
-    # a plain picture resembles nothing; its equals were found by their bytes
-    length: torch.Tensor = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
-    return centred / length.clamp_min(1.0)
-
-
-def _near_pairs(signatures: torch.Tensor) -> list[tuple[int, int]]:
+def _near_pairs(marks: torch.Tensor) -> list[tuple[int, int]]:
     pairs: list[tuple[int, int]] = []
-    for start in range(0, len(signatures), _CHUNK_ROWS):
-        likeness = signatures[start : start + _CHUNK_ROWS] @ signatures[start:].T
-        found = (likeness >= NEAR).nonzero() + start
+    for start in range(0, len(marks), ROWS_AT_ONCE):
+        alike = marks[start : start + ROWS_AT_ONCE] @ marks[start:].T
+        found = (alike >= NEAR).nonzero() + start
         pairs += [(a, b) for a, b in found.tolist() if a < b]
     return pairs
 

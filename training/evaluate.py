@@ -11,7 +11,8 @@ from training.calibration import UNSEEN
 from training.evaluation import Evaluation, Member, Rival, WithoutCopies
 from training.fer2013 import SPLITS, Split, load_split
 from training.figures import Figures, figures
-from training.leakage import NEAR, find_copies
+from training.leakage import find_copies
+from training.likeness import NEAR
 from training.mcnemar import compare
 from training.metrics import Floats
 from training.scoring import Answers, Averaging, Looking, OnPictures, ask, rows_sha256, vote

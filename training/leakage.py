@@ -6,13 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.fer2013 import Split
+from training.likeness import NEAR, ROWS_AT_ONCE, signatures
 
-NEAR = 0.96
-"""Least correlation of a near copy. Seen by eye on PublicTest: from here up pairs are the same
-photo, cut or compressed in another way; at .95 the first different people appear."""
-
-_SIDE_PX = 16
-_ROWS_AT_ONCE = 512
+_BLOCK_PX = 3
 
 Flags = npt.NDArray[np.bool_]
 
@@ -40,20 +36,11 @@ def find_copies(split: Split, training: Split) -> Copies:
     """
     known = {image.tobytes() for image in training.images}
     exact = np.array([image.tobytes() in known for image in split.images], dtype=np.bool_)
-    reference = _directions(training.images).T
+    reference = signatures(training.images, _BLOCK_PX).T
     near = np.zeros(len(exact), dtype=np.bool_)
-    for start in range(0, len(exact), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
+    for start in range(0, len(exact), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
         for images in (split.images[rows], split.images[rows, :, ::-1]):
-            near[rows] |= (_directions(images) @ reference).max(1) >= NEAR
+            alike = signatures(images, _BLOCK_PX) @ reference
+            near[rows] |= (alike.amax(1) >= NEAR).numpy()
     return Copies(exact, near & ~exact)
-
-
-def _directions(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Images (n, 48, 48) -> (n, 256) of zero mean and unit length; plain ones become zeros."""
-    block = images.shape[-1] // _SIDE_PX
-    blocks = images.reshape(-1, _SIDE_PX, block, _SIDE_PX, block)
-    small = blocks.mean((2, 4), dtype=np.float32).reshape(len(images), -1)
-    centred = small - small.mean(1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(lengths, 1e-3), dtype=np.float32)

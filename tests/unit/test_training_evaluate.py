@@ -12,7 +12,7 @@ from model.checkpoint import load_weights, read_info, save_weights
 from tests.splits import COPIES, PUBLIC_ROWS
 from training.evaluate import evaluate
 from training.fer2013 import load_split
-from training.leakage import NEAR
+from training.likeness import NEAR
 from training.reliability import softmax
 from training.scoring import Answers, Looking, ask, rows_sha256, vote
 
