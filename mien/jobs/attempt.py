@@ -17,6 +17,7 @@ from mien.interrupts import Interrupts
 from mien.jobs.horse_voice import HorseVoice
 from mien.jobs.record import JobRecord, State, What, failed
 from mien.jobs.roots import Roots
+from mien.jobs.source_mark import source_mark, stream_name
 from mien.jobs.store import JobStore
 from mien.jobs.teller import Cancelled, Teller
 from mien.requests import check_request, describe_weights
@@ -93,13 +94,14 @@ def _run(
         weights = describe_weights(request.analysis.weights)
         transport = open_transport()
         stack.callback(transport.close)
+        mark = source_mark(request.source)
         stream = Stream(
             request, source, transport, weights=weights, clock=HistogramClock(),
-            name=teller.record.id, again=teller.record.owns_outputs,
+            name=stream_name(teller.record, mark), again=teller.record.owns_outputs,
         )  # fmt: skip
         stack.callback(stream.abort)
         stack.callback(voice.end, stream)
-        teller.begin()
+        teller.begin(mark)
 
         def tell() -> None:
             voice.tick(stream)

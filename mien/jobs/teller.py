@@ -55,11 +55,12 @@ class Teller:
             if self._tell_and_ask():
                 raise Cancelled
 
-    def begin(self) -> None:
+    def begin(self, source_mark: str | None) -> None:
         """Note that from now on files of the outputs' names are this job's own."""
         self.record = replace(
-            self.record, state="waiting for an analyzer", live=None, owns_outputs=True
-        )
+            self.record, state="waiting for an analyzer", live=None, owns_outputs=True,
+            source_mark=self.record.source_mark or source_mark,
+        )  # fmt: skip
         self._put()
 
     def tick(self, stream: Stream) -> None:

@@ -193,6 +193,23 @@ def test_a_running_job_is_cancelled_and_leaves_nothing_but_its_record(
     assert all(0 < ttl_s <= 3600 for ttl_s in mine.values())
 
 
+def test_a_file_that_was_replaced_before_a_retry_is_analysed_anew(
+    cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.mp4"
+    mine.write_bytes(clip.read_bytes())
+    with stream_worker(cli.server, tmp_path / "log"):
+        with running(cli, mine, analyzers) as job:
+            cli("cancel", job)
+            cli.await_state(job, "cancelled", timeout_s=10)
+        make_face_clip(mine, frames=FRAMES, fps=Fraction(25), size=(176, 144))
+        assert cli("retry", job).returncode == 0
+        assert_whole(cli, job, attempts=2)
+    with cli.server.client() as client:
+        (anew,) = client.keys(f"mien:log:{job}-*")
+        assert client.xlen(anew) == FRAMES
+
+
 def test_an_analyzer_that_is_told_to_stop_finishes_or_hands_back_what_it_took(
     cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path
 ) -> None:
