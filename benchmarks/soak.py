@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from mien.jobs.queue import Jobs
 MIEN = Path(sys.executable).with_name("mien")
 SAMPLE_S = 5.0
 AWAY_S = 5.0
+KEEP_EVERY = 60
+"""Samples between two writings of the result."""
 
 
 @dataclass(slots=True)
@@ -70,12 +72,17 @@ def main() -> None:
             _watch(soak, arguments, url, camera, pids, folder)
         for path in sorted(folder.glob("cam*-*.mkv")):
             soak.played[path.name] = _pictures(path)
+    _keep(soak, arguments.results)
     for line in report_lines(asdict(soak)):
         print(line)
-    if arguments.results:
-        text = json.dumps(asdict(soak), separators=(",", ":")) + "\n"
-        arguments.results.write_text(text, encoding="utf-8")
     sys.exit(any(verdicts(asdict(soak))))
+
+
+def _keep(soak: Soak, results: Path | None) -> None:
+    """As it stands: a night must not be lost to what happens in the morning."""
+    if results:
+        text = json.dumps(asdict(soak), separators=(",", ":")) + "\n"
+        results.write_text(text, encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -129,6 +136,8 @@ def _watch(
         while time.monotonic() < end:
             time.sleep(SAMPLE_S)
             _sample(soak, time.monotonic() - begin, jobs, names, client, pids)
+            if len(soak.memory_mb["server"]) % KEEP_EVERY == 0:
+                _keep(soak, arguments.results)
             if time.monotonic() > outage:
                 camera.kill()
                 time.sleep(AWAY_S)
@@ -163,15 +172,19 @@ def _sample(
     info: Any = client.info("memory")
     memory = {"server": info["used_memory"] / 1e6}
     for what, pid in pids.items():
-        for place, process in enumerate(_family(pid)):
-            memory[f"{what} {place}" if place else what] = _resident_mb(process)
+        for process in _family(pid):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended just now
+                memory[what if process == pid else f"{what}, {process}"] = _resident_mb(process)
     for what, megabytes in memory.items():
         soak.memory_mb.setdefault(what, []).append((at_s, round(megabytes, 1)))
 
 
 def _family(pid: int) -> list[int]:
     """A process and all its descendants, in the order of their birth."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return [pid, *(one for child in text.split() for one in _family(int(child)))]
 
 

@@ -13,7 +13,12 @@ GROWTH_MB = 10.0
 """Between the settled beginning and the end; less is the allocator's."""
 SLOWER = 1.5
 """Latency of the last minute against the first whole one; less is the machine's."""
-BACK_S = 10.0
+RARER = 0.9
+"""Frames a second of the last minute against the first whole one."""
+LOST = 0.01
+"""Share of the pictures that decoder and encoder were too slow for."""
+BACK_S = 15.0
+"""From the server's return to a sample that sees pictures: ten seconds, and one sample."""
 
 
 def report_lines(soak: Record) -> Iterator[str]:
@@ -23,6 +28,9 @@ def report_lines(soak: Record) -> Iterator[str]:
     yield "camera  minute   frames/s  p50 s   p95 s   p99 s   given up"
     for name, samples in soak["cameras"].items():
         for label, sample in (("first", first_minute(samples)), ("last", samples[-1])):
+            if sample["state"] != "running":
+                yield f"{name:<7} {label:<8} {sample['state']}"
+                continue
             yield (
                 f"{name:<7} {label:<8} {sample['fps']:>8.2f}  {sample['latency_p50_s'] or 0:.3f}"
                 f"   {sample['latency_p95_s'] or 0:.3f}   {sample['latency_p99_s'] or 0:.3f}"
@@ -49,8 +57,13 @@ def verdicts(soak: Record) -> Iterator[str]:
         first, last = first_minute(samples), samples[-1]
         if last["state"] != "running":
             yield f"{name} is {last['state']} at the end"
-        elif last["latency_p95_s"] > SLOWER * first["latency_p95_s"] + 0.05:
+            continue
+        if last["latency_p95_s"] > SLOWER * first["latency_p95_s"] + 0.05:
             yield f"{name}: p95 was {first['latency_p95_s']} s and is {last['latency_p95_s']} s"
+        if last["fps"] < RARER * first["fps"]:
+            yield f"{name}: {first['fps']} frames/s were written and are {last['fps']}"
+        if share_lost(last) > LOST:
+            yield f"{name}: {100 * share_lost(last):.1f} % of its pictures were not written"
     for name, points in soak["memory_mb"].items():
         if points[-1][1] > settled(points) + GROWTH_MB:
             yield f"{name} grew from {settled(points)} to {points[-1][1]} MB"
@@ -62,8 +75,16 @@ def verdicts(soak: Record) -> Iterator[str]:
 def first_minute(samples: list[Record]) -> Record:
     """The last sample of the first minute with pictures; its figures are of that minute."""
     running = [sample for sample in samples if sample["state"] == "running"]
+    if not running:
+        return samples[-1]
     whole = [sample for sample in running if sample["at_s"] <= running[0]["at_s"] + SETTLED_S]
     return whole[-1]
+
+
+def share_lost(sample: Record) -> float:
+    """Of the pictures that came; analyses that were given up cost no picture."""
+    lost: int = sum(sample["drops"].get(f"{what} behind", 0) for what in ("encoder", "decoder"))
+    return lost / max(1, lost + sample["frames"])
 
 
 def settled(points: list[tuple[float, float]]) -> float:
