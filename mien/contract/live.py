@@ -47,6 +47,7 @@ class Credit:
         now_s = self._clock()
         with self._lock:
             for old in [i for i, s in self._under_way.items() if now_s - s > FORGOTTEN_S]:
+                self._limit = max(1.0, self._limit / 2)  # it may never come: nobody analyses
                 del self._under_way[old]
             if len(self._under_way) >= int(self._limit):
                 return False

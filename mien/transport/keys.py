@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mien.contract.live import FORGOTTEN_S
+
 PREFIX = "mien:"
 
 GROUP = "analyzers"
@@ -55,6 +57,8 @@ class Lifetimes:
     grace_s: float = GRACE_S
     heart_s: float = HEART_S
     beat_s: float = BEAT_S
+    stale_s: float = FORGOTTEN_S
+    """Work of a live stream that was not done for so long is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

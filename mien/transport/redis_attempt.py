@@ -112,7 +112,7 @@ class RedisAttempt:
             lambda client: OFFER.run(
                 client,
                 (self._meta, self._done, self._work, self._images),
-                (self._fence, index, _ms(self.lives.work_s)),
+                (self._fence, index, _ms(self.lives.work_s), _ms(self.lives.stale_s)),
                 before=put,
             )
         )
@@ -132,7 +132,8 @@ class RedisAttempt:
             # an older attempt must not read: asked in the same breath
             with client.pipeline(transaction=False) as both:
                 both.hget(self._meta, "fence")
-                block_ms = max(1, int(_ms(wait_s)))
+                # a server that is to block answers late, even if it is for a millisecond
+                block_ms = int(_ms(wait_s)) or None
                 both.xread({self.log: position}, count=count, block=block_ms)
                 return both.execute()
 

@@ -49,15 +49,23 @@ return found
 """)
 
 OFFER = Script("""
--- KEYS meta done work images; ARGV fence index work (ms). The image is there already.
+-- KEYS meta done work images; ARGV fence index work stale (ms). The image is there already.
 -- besides the states: 'answered', the log has this frame
+-- Of a live stream, work that nobody waits for any more goes, so that it cannot pile up.
 local meta, done, work, images = unpack(KEYS)
-local fence, index, life = unpack(ARGV)
+local fence, index, life, stale = unpack(ARGV)
 local found = state(meta, fence)
 if found == 'ok' and redis.call('GETBIT', done, index) == 1 then found = 'answered' end
 if found == 'ok' then
   local id = redis.call('XADD', work, 'NOMKSTREAM', '*', 'index', index, 'before', '0')
   if not id then found = 'gone' end
+end
+if found == 'ok' and redis.call('HGET', meta, 'live') == '1' then
+  for _, entry in ipairs(redis.call('XRANGE', work, '-', whole(now_ms() - stale))) do
+    redis.call('XACK', work, GROUP, entry[1])
+    redis.call('XDEL', work, entry[1])
+    redis.call('HDEL', images, entry[2][2])
+  end
 end
 if found == 'ok' then live_at_least(images, life) else redis.call('HDEL', images, index) end
 return found

@@ -33,6 +33,24 @@ def test_every_key_has_a_life_span(
         assert all(0 < client.pttl(key) <= 3_600_000 for key in keys_of(client, prefix))
 
 
+def test_work_of_a_camera_that_nobody_does_does_not_pile_up(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
+) -> None:
+    transport = open_transport(lifetimes=replace(QUICK, stale_s=0.3))
+    for name, live in (("file", False), ("camera", True)):
+        stream = transport.stream(name, SETTINGS, live=live)
+        for index in range(8):
+            stream.offer(image(name, index))
+            time.sleep(0.1)
+        (work,) = [key for key in keys_of(client, prefix) if f"work:{name}" in key]
+        (images,) = [key for key in keys_of(client, prefix) if f"images:{name}" in key]
+        assert client.xlen(work) == client.hlen(images)
+        assert 1 <= client.xlen(work) <= 5 if live else client.xlen(work) == 8
+        waiting = [lease.image.index for lease in transport.work().take(10, 1)]
+        assert waiting[-1] == 7, "the newest are there"
+        stream.close()
+
+
 def begin_stream(transport: RedisTransport, number: int) -> RedisStream:
     name = f"stream{number}"
     stream = transport.stream(name, SETTINGS, live=number % 4 == 0)
