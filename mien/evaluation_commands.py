@@ -50,6 +50,19 @@ _LOOKING = (
 )
 
 
+def use_cores(threads: int | None = None) -> None:
+    """Give torch so many threads; by default no more than this process may keep busy.
+
+    torch counts the machine's cores, not those that its container may use; a lower number of its
+    own, as by OMP_NUM_THREADS, stays.
+    """
+    import torch
+
+    from mien.cores import usable_cores
+
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
+
+
 def looking_options(command: Command) -> Command:
     """Options that say how networks look at faces."""
     for option in reversed(_LOOKING):
@@ -118,7 +131,7 @@ def evaluate(
     if json_file is not None:
         check_target(json_file, overwrite)
     begin_s = time.monotonic()
-    with _progress() as on_start:
+    with looking_progress() as on_start:
         found = score(
             weights, data, split, _looking(options),
             rivals=compare, average=average, on_start=on_start,
@@ -152,7 +165,7 @@ def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options
     from training.calibration import calibrate as fit
 
     check_target(output, overwrite)
-    with _progress() as on_start:
+    with looking_progress() as on_start:
         found = fit(weights, data, output, _looking(options), on_start=on_start)
     for one in found:
         click.echo(one.text())
@@ -162,11 +175,12 @@ def _looking(options: dict[str, Any]) -> Looking:
     from model.pipeline import choose_device
     from training.scoring import Looking
 
+    use_cores()
     return Looking(**{**options, "device": str(choose_device(options["device"]))})
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], OnPictures]]:
+def looking_progress() -> Iterator[Callable[[int], OnPictures]]:
     """A bar with the time that is left; on a terminal alone."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.evaluation_commands import DATA, DEVICE
+from mien.evaluation_commands import DATA, DEVICE, looking_progress, use_cores
 
 if TYPE_CHECKING:
     from mien.contract.analyses import Views
@@ -34,7 +34,10 @@ COMPILE = click.option(
     "--compile/--no-compile", "compiled", default=None, help="As the recipe's key `compiled`."
 )
 THREADS = click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all cores]"
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="CPU threads.  [default: the cores that may be used]",
 )
 
 
@@ -166,14 +169,11 @@ def distill(
 
 def _prepare(device: str, threads: int | None) -> str:
     """Chooses the device and sets the process up for it."""
-    import torch
-
     from model.memory import keep_memory
     from model.pipeline import choose_device
 
     keep_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
+    use_cores(threads)
     return str(choose_device(device))
 
 
@@ -185,7 +185,9 @@ def _finish(recipe: Recipe, weights: Path, data: Path, device: str) -> None:
 
     if recipe.official_counts:
         click.echo("fitting the temperatures on every other row of PublicTest")
-        for line in calibrate(weights, data, weights, Looking(device=device)):
+        with looking_progress() as on_start:
+            found = calibrate(weights, data, weights, Looking(device=device), on_start=on_start)
+        for line in found:
             click.echo(line.text())
     click.echo(f"weights: {weights}")
     click.echo(write_report(weights, recipe, data, device))

@@ -62,7 +62,8 @@ class SoftLabels:
     share: float = 0.0
     """Of the target that is the teachers'; the rest is the label's."""
     file: str = ""
-    """Made by `mien soft-labels`; in a recipe file, relative to it. Not part of the digest."""
+    """Made by `mien soft-labels`; in a recipe file, relative to it; with --set, to the working
+    folder. Not part of the digest."""
     sha256: str = ""
     """Of the file; what the recipe knows its soft labels by."""
     teachers: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class Recipe:
     """The average of the weights covers this last share of the run; 0 for none."""
     ema_decay: float = 0.995
     precision: str = "fp32"
-    """`bf16` for autocast, where the hardware has it."""
+    """`bf16` for autocast; a processor without instructions for it takes fp32, and says so."""
     drop_black: bool = True
     """Leave out Training rows that are plain black."""
     merge_copies: bool = True
@@ -146,7 +147,9 @@ class Recipe:
         return self.stages[-1].size_px
 
     def with_epochs(self, epochs: int) -> "Recipe":
-        """The same recipe shortened or stretched to so many epochs, the stages in proportion.
+        """The same recipe shortened or stretched to so many epochs.
+
+        The stages, the calm end and the steps of the rate keep their proportions.
 
         Raises:
             UsageError: `epochs` is below 1.
@@ -163,7 +166,21 @@ class Recipe:
             for stage, start, end in zip(self.stages, starts, ends, strict=True)
             if end > start
         )
-        return dataclasses.replace(self, stages=stages)
+        share = epochs / self.epochs
+        calm = round(self.augmentation.calm_epochs * share)
+        decay_start, decay_every = self.decay_start, self.decay_every
+        if self.schedule == "step":
+            decay_start, decay_every = (
+                round(decay_start * share),
+                max(1, round(decay_every * share)),
+            )
+        return dataclasses.replace(
+            self,
+            stages=stages,
+            decay_start=decay_start,
+            decay_every=decay_every,
+            augmentation=dataclasses.replace(self.augmentation, calm_epochs=calm),
+        )
 
     def canonical(self) -> str:
         """The whole recipe as JSON with sorted keys, the text that `sha256` is taken of."""

@@ -10,7 +10,7 @@ from training.config import Recipe
 from training.fer2013 import load_split
 from training.recipe_file import load_recipe
 from training.run_output import weights_file
-from training.run_state import RUN_FILE
+from training.run_state import RUN_FILE, recipes_of
 from training.soft_labels import file_sha256, make_soft_labels, teachers_of
 from training.train import train
 
@@ -85,9 +85,14 @@ def _finished(
 ) -> Path:
     weights = weights_file(folder, recipe)
     if weights.is_file():
-        if read_info(weights).recipe_sha256 != recipe.sha256():
+        info = read_info(weights)
+        if info.recipe_sha256 != recipe.sha256() or "recipe_history" in info.metrics:
             raise UsageError(f"{weights} is of another recipe; remove it or choose another folder")
         report(f"{weights} is there already")
         return weights
     resume = (folder / RUN_FILE).is_file()
+    if resume and recipes_of(folder) != [(0, recipe.sha256())]:
+        raise UsageError(
+            f"{folder / RUN_FILE} is of another recipe; remove {folder} or choose another folder"
+        )
     return train(recipe, data, folder, device=device, resume=resume, report=report)

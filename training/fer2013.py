@@ -5,10 +5,13 @@ The cache alone will do, too: it is a third of the size.
 
 import contextlib
 import io
+import lzma
+import tarfile
 import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,12 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589}
 """Rows of each split in the data set as published."""
+
+_UNREADABLE = (
+    OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError,
+    tarfile.TarError, ImportError, pd.errors.ParserError,
+)  # fmt: skip
+"""What comes of files that are no CSV; pandas unpacks by their extension."""
 
 _SIDE_PX = 48
 _COLUMNS = ("emotion", "pixels", "Usage")
@@ -65,18 +74,24 @@ def _load_all(path: Path) -> dict[str, Split]:
         stat = path.stat()
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    return _load_stamped(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _load_stamped(path: Path, size_bytes: int, changed_ns: int) -> dict[str, Split]:
+    """Once a process, so that a read-only folder costs no second parsing; not to be changed."""
     if path.suffix == ".npz":
         stored = _read_cache(path, None)
         if stored is None:
             raise SourceError(f"{path} is damaged, or no cache of FER2013 that mien has made")
         return stored
-    stamp = np.array([stat.st_size, stat.st_mtime_ns], dtype=np.int64)
+    stamp = np.array([size_bytes, changed_ns], dtype=np.int64)
     cache = path.with_name(path.name + ".cache.npz")
     cached = _read_cache(cache, stamp)
     if cached is not None:
         return cached
     splits = read_csv(path)
-    # A folder that cannot be written costs the next run a minute, nothing else.
+    # A folder that cannot be written costs the next process a minute, nothing else.
     with contextlib.suppress(OutputError):
         _write_cache(cache, stamp, splits)
     return splits
@@ -90,7 +105,7 @@ def read_csv(path: Path) -> dict[str, Split]:
     """
     try:
         table = pd.read_csv(path, usecols=list(_COLUMNS), dtype=str, keep_default_na=False)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except _UNREADABLE as error:
         raise SourceError(f"{path} is not a FER2013 CSV with {','.join(_COLUMNS)}") from error
     known = {str(index) for index in range(len(EXPRESSIONS))}
     for column, allowed in (("emotion", known), ("Usage", set(SPLITS))):
@@ -136,13 +151,14 @@ def _read_cache(cache: Path, stamp: npt.NDArray[np.int64] | None) -> dict[str, S
                 for split in SPLITS
                 if f"{split}_labels" in stored
             }
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        # TypeError: a lone array instead of an archive
         return None
     return splits if splits and all(map(_is_sound, splits.values())) else None
 
 
 def _is_sound(split: Split) -> bool:
-    count = len(split.labels)
+    count = split.labels.size
     return (
         split.images.shape == (count, _SIDE_PX, _SIDE_PX)
         and split.images.dtype == np.uint8

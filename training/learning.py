@@ -1,6 +1,5 @@
 """One step of learning: forward, backward, the optimiser, the average."""
 
-import contextlib
 from collections.abc import Callable
 
 import torch
@@ -8,6 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from mien.contract.errors import UsageError
 from training.config import Recipe
+from training.precision import autocast
 from training.run_state import RunState
 
 
@@ -40,7 +40,7 @@ class Learner:
         state.model.train()
         if recipe.compiled:
             torch.compiler.cudagraph_mark_step_begin()
-        with autocast(self._device, recipe.precision):
+        with autocast(recipe, self._device):
             logits = self._answers(images.contiguous(memory_format=torch.channels_last))
         loss = cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
         state.optimizer.zero_grad(set_to_none=True)
@@ -103,8 +103,3 @@ def set_hyperparameters(recipe: Recipe, optimizer: torch.optim.SGD) -> None:
     for group, decay in zip(optimizer.param_groups, decays, strict=True):
         group["weight_decay"] = decay
         group["momentum"], group["nesterov"] = recipe.momentum, recipe.nesterov
-
-
-def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:
-    """bf16 where the recipe says so."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")

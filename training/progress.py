@@ -13,17 +13,25 @@ LOG_EVERY_S = 30.0
 class Progress:
     """Counts the work since the last line and tells the rest by that speed."""
 
-    def __init__(self, recipe: Recipe, steps_per_epoch: int, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        steps_per_epoch: int,
+        report: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """clock: seconds, only their differences matter."""
         self._recipe = recipe
         self._steps_per_epoch = steps_per_epoch
         self._total = recipe.epochs * steps_per_epoch
         self._report = report
-        self._spoke_s = time.monotonic()
+        self._clock = clock
+        self._spoke_s = clock()
         self._spoke_step: int | None = None
 
     def tick(self, state: RunState, size_px: int, rate: float) -> None:
         """Is called after each step; asks the device for figures only when it speaks."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if self._spoke_step is None:
             # the first step is slow everywhere
             self._spoke_s, self._spoke_step = now_s, state.step

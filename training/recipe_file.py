@@ -19,7 +19,8 @@ _TABLES: dict[str, type[Any]] = {"augmentation": Augmentation, "soft_labels": So
 def load_recipe(name_or_path: str | Path, changes: Iterable[str] = ()) -> Recipe:
     """Reads a recipe file, or one of `training/recipes` by its name.
 
-    `changes` are lines such as `lr=0.02` or `augmentation.erasing=0`, which come on top.
+    `changes` are lines such as `lr=0.02` or `augmentation.erasing=0`, which come on top. A file of
+    soft labels is looked for beside the recipe that names it, but one in `changes` as any path is.
 
     Raises:
         UsageError: no such recipe, no TOML, an unknown key or a value out of its range.
@@ -32,15 +33,18 @@ def load_recipe(name_or_path: str | Path, changes: Iterable[str] = ()) -> Recipe
         raise UsageError(f"cannot read the recipe {name_or_path}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"the recipe {path} is not TOML: {error}") from error
+    _place_soft_labels(table, path.parent)
     for change in changes:
         _merge(table, _parse_change(change))
-    recipe = parse_recipe({"name": path.stem, **table})
-    if not recipe.soft_labels.file:
-        return recipe
-    # an absolute path stays as it is
-    place = path.parent / recipe.soft_labels.file
-    soft = dataclasses.replace(recipe.soft_labels, file=str(place))
-    return dataclasses.replace(recipe, soft_labels=soft)
+    return parse_recipe({"name": path.stem, **table})
+
+
+def _place_soft_labels(table: dict[str, Any], folder: Path) -> None:
+    soft = table.get("soft_labels")
+    file = soft.get("file") if isinstance(soft, dict) else None
+    if isinstance(soft, dict) and isinstance(file, str) and file:
+        # an absolute path stays as it is
+        soft["file"] = str(folder / file)
 
 
 def parse_recipe(table: dict[str, Any]) -> Recipe:

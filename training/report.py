@@ -22,6 +22,8 @@ from training.scoring import Looking, ask
 REPORT_FILE = "report.html"
 """Name of the report in a run's folder."""
 
+_COUNTS = ("rows_given", "rows_held_out", "rows_black", "rows_merged")
+
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;"
     "color:#222}table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:left;"
@@ -72,6 +74,7 @@ def report_page(
         f"<h1>{_text(info.recipe)}</h1>",
         f"<p>{_text(_summary(info, whole))}</p>",
         _table(_facts(whole, unseen, temperature)),
+        *_cleaning(info),
         "<h2>Epochs</h2>",
         curves(epochs),
         "<h2>Which expression for which</h2>",
@@ -83,6 +86,7 @@ def report_page(
         "<h2>Mistakes when doubtful faces are passed over</h2>",
         risk_coverage(risk_curve(after, labels)),
         "<h2>What decided this</h2>",
+        *_changed_recipe(info),
         _table(_provenance(info, recipe)),
         f"<details><summary>The whole recipe</summary><code>{_text(recipe.canonical())}</code>"
         "</details>",
@@ -123,8 +127,33 @@ def _facts(whole: Figures, unseen: Figures, temperature: float) -> dict[str, str
     }
 
 
+def _cleaning(info: WeightsInfo) -> list[str]:
+    """What became of the data; nothing for weights that do not tell."""
+    found = info.metrics
+    if "rows_given" not in found:
+        return []
+    rows = {
+        "Training rows": found["rows_given"],
+        "held out": found["rows_held_out"],
+        "black ones left out": found["rows_black"],
+        "exact copies merged": found["rows_merged"],
+        "rows to learn from": found["rows"],
+        "PublicTest rows with an exact copy in Training": found["public_exact_copies"],
+    }
+    return ["<h2>Data</h2>", _table({name: str(count) for name, count in rows.items()})]
+
+
+def _changed_recipe(info: WeightsInfo) -> list[str]:
+    if "recipe_history" not in info.metrics:
+        return []
+    return [
+        "<p>The recipe was changed while the run went on, so that no recipe alone leads to these "
+        "weights: each was followed from the step that stands before its sha256.</p>"
+    ]
+
+
 def _provenance(info: WeightsInfo, recipe: Recipe) -> dict[str, str]:
-    skipped = ("public_accuracy_", "ece_", "nll_")
+    skipped = ("public_", "ece_", "nll_", "recipe_json", *_COUNTS)
     own = {key: str(value) for key, value in info.metrics.items() if not key.startswith(skipped)}
     return {
         "recipe's sha256": recipe.sha256(),

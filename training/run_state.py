@@ -1,5 +1,6 @@
 """What a training run must not lose: saved whole and often, so a killed run goes on exactly."""
 
+import hashlib
 import io
 import json
 import pickle
@@ -23,6 +24,9 @@ FIXED = (
     "std",
 )  # fmt: skip
 """What a resumed run must have as it began: the steps already done were counted in these."""
+
+NEUTRAL = ("compiled", "name", "selection_views")
+"""Keys that have no say in where a step leads, but for last bits."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,36 @@ class RunState:
     best: Best | None = None
     origin: dict[str, str] = field(default_factory=dict)
     """`init` and `init_sha256`: the weights that the run began with, and their tensors' digest."""
+    data: dict[str, str] = field(default_factory=dict)
+    """`rows_sha256` and `public_sha256`: what is learned from, and what the epoch is chosen by."""
+    recipes: list[tuple[int, str]] = field(default_factory=list)
+    """The step from which on each recipe was followed, and that recipe's sha256. Where there are
+    several, none of them alone leads to these tensors."""
+
+    def is_sound(self) -> bool:
+        """Whether the loss and the network are still finite; waits for the device."""
+        found = [
+            self.loss_sum,
+            *(v for v in self.model.state_dict().values() if v.is_floating_point()),
+        ]
+        return all(bool(torch.isfinite(value).all()) for value in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How a run that goes on differs from the one that was stopped."""
+
+    changed: tuple[str, ...]
+    """Keys of the recipe."""
+    old_epochs: int
+    """That the recipe had before."""
+    old_ema_share: float
+    """Likewise."""
+
+    @property
+    def leads_elsewhere(self) -> bool:
+        """Whether the steps to come are others than they would have been."""
+        return any(key not in NEUTRAL for key in self.changed)
 
 
 def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
@@ -82,6 +116,8 @@ def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
             "loss_sum": float(state.loss_sum),
             "hits": float(state.hits),
             "origin": state.origin,
+            "data": state.data,
+            "recipes": state.recipes,
             "history": state.history,
             "best": None
             if best is None
@@ -98,21 +134,19 @@ def save_run(folder: Path, recipe: Recipe, state: RunState) -> None:
     write_whole(folder / RUN_FILE, buffer.getvalue(), overwrite=True)
 
 
-def restore_run(folder: Path, recipe: Recipe, state: RunState) -> tuple[str, ...]:
-    """Fills a fresh state with the folder's checkpoint; gives the recipe's keys that have changed.
+def restore_run(folder: Path, recipe: Recipe, state: RunState) -> Restored:
+    """Fills a fresh state with the folder's checkpoint; tells what has changed in the recipe.
 
     A recipe that is quite the same continues bit for bit. One with other stages or another learning
-    rate takes effect from here on, which shortens a run that is late.
+    rate takes effect from here on, which shortens a run that is late; that stands in `recipes`.
 
     Raises:
-        WeightsError: there is none, it is damaged, or one of `FIXED` has changed.
+        WeightsError: there is none, it is damaged, one of `FIXED` has changed, or the data have.
     """
     path = folder / RUN_FILE
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise WeightsError(f"{path} is no checkpoint that this run can resume from") from error
+    saved = _load(path)
     changed = _changed_keys(path, saved, recipe)
+    _check_data(path, saved.get("data", {}), state.data)
     for model, key in ((state.model, "model"), (state.average, "average")):
         fill_model(str(path), recipe.architecture, saved[key])
         model.load_state_dict(saved[key])
@@ -122,12 +156,57 @@ def restore_run(folder: Path, recipe: Recipe, state: RunState) -> tuple[str, ...
     state.hits.fill_(saved["hits"])
     state.origin = saved.get("origin", {})
     state.best = None if saved["best"] is None else Best(**saved["best"])
-    return changed
+    state.recipes = _gone_on(_recipes(saved), state.step, recipe.sha256())
+    before = json.loads(saved["recipe"])
+    epochs = sum(stage["epochs"] for stage in before["stages"])
+    return Restored(changed, epochs, before["ema_share"])
 
 
-def _changed_keys(path: Path, saved: Any, recipe: Recipe) -> tuple[str, ...]:
+def recipes_of(folder: Path) -> list[tuple[int, str]]:
+    """As `RunState.recipes`, of the run that was stopped in a folder.
+
+    Raises:
+        WeightsError: there is none, or it is damaged.
+    """
+    return _recipes(_load(folder / RUN_FILE))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise WeightsError(f"{path} is no checkpoint that this run can resume from") from error
     if not isinstance(saved, dict) or "recipe" not in saved:
         raise WeightsError(f"{path} is no checkpoint of a training run")
+    return saved
+
+
+def _recipes(saved: dict[str, Any]) -> list[tuple[int, str]]:
+    """Older checkpoints have but the last recipe."""
+    last = hashlib.sha256(saved["recipe"].encode()).hexdigest()
+    return [(step, digest) for step, digest in saved.get("recipes", [(0, last)])]
+
+
+def _gone_on(recipes: list[tuple[int, str]], step: int, digest: str) -> list[tuple[int, str]]:
+    """With this recipe from a step on, if it is another than the last."""
+    followed = [one for one in recipes if one[0] < step]
+    if not followed or followed[-1][1] != digest:
+        followed.append((step, digest))
+    return followed
+
+
+def _check_data(path: Path, before: dict[str, str], now: dict[str, str]) -> None:
+    names = {
+        "rows_sha256": "Training rows or soft labels",
+        "public_sha256": "PublicTest rows",
+    }
+    for key, name in names.items():
+        # older checkpoints do not tell
+        if key in before and before[key] != now.get(key):
+            raise WeightsError(f"{path} was begun with other {name}; a run goes on with its own")
+
+
+def _changed_keys(path: Path, saved: dict[str, Any], recipe: Recipe) -> tuple[str, ...]:
     before, now = json.loads(saved["recipe"]), json.loads(recipe.canonical())
     changed = tuple(sorted(key for key in before | now if before.get(key) != now.get(key)))
     for key in FIXED:

@@ -18,3 +18,8 @@ def learning_rate(recipe: Recipe, step: int, total: int, steps_per_epoch: int) -
         decays = 0 if late < 0 else late // recipe.decay_every + 1
         return recipe.lr * recipe.decay_rate**decays
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / (total - rise)))
+
+
+def averaging_start(ema_share: float, total: int) -> int:
+    """The first step, counted from 0, whose weights are averaged."""
+    return total - round(ema_share * total)

@@ -6,7 +6,7 @@ from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepa
 from model.vgg import VGG
 from training.config import Recipe
 from training.fer2013 import Split
-from training.learning import autocast
+from training.precision import autocast
 from training.run_state import Best, RunState
 
 _PICTURES = 256
@@ -32,7 +32,7 @@ class Selection:
         for start in range(0, len(self._labels), faces):
             crops = self._images[start : start + faces]
             images = prepare(crops, size_px, normalisation, recipe.selection_views)
-            with autocast(self._device, recipe.precision):
+            with autocast(recipe, self._device):
                 logits = model(images.contiguous(memory_format=torch.channels_last))
             answers = average_views(logits.float(), recipe.selection_views).argmax(1)
             right += (answers == self._labels[start : start + faces]).sum()

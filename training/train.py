@@ -5,7 +5,6 @@ moved, the dropout and the learning rate. So a run that was killed goes on as if
 """
 
 import dataclasses
-import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -16,23 +15,26 @@ from mien.contract.errors import OutputError, UsageError, WeightsError
 from model.checkpoint import load_weights
 from model.vgg import VGG
 from training.batches import Batches
+from training.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from training.config import Recipe
 from training.fer2013 import Split, load_split
 from training.learning import Learner, make_optimizer, set_hyperparameters
+from training.precision import missing_precision
 from training.progress import Progress
 from training.recipe_rules import check_recipe
 from training.rows import seed_of, shared_pictures, training_rows
-from training.run_output import write_metrics, write_weights
-from training.run_state import RUN_FILE, RunState, restore_run, save_run
-from training.schedule import learning_rate
+from training.run_output import (
+    METRICS_FILE,
+    weights_file,
+    write_metrics,
+    write_recipe,
+    write_weights,
+)
+from training.run_state import RUN_FILE, RunState, restore_run
+from training.schedule import averaging_start, learning_rate
+from training.scoring import rows_sha256
 from training.selection import Selection
 from training.soft_labels import load_soft_labels
-
-CHECKPOINT_EVERY_S = 300.0
-"""Between two checkpoints within an epoch."""
-
-EPOCH_CHECKPOINT_S = 20.0
-"""An epoch ends with a checkpoint unless the last one is younger; the run ends with one."""
 
 
 def train(
@@ -55,7 +57,8 @@ def train(
 
     Raises:
         SourceError: the data set or the soft labels are missing or damaged.
-        UsageError: the recipe cannot be used, or `out` holds a run and `resume` is not asked for.
+        UsageError: the recipe cannot be used, `out` holds a run and `resume` is not asked for, or
+            the run has diverged.
         WeightsError: `init` or the run's checkpoint cannot be used.
         OutputError: `out` cannot be written.
     """
@@ -92,21 +95,26 @@ def fit(
 ) -> Path:
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
-    _open_folder(out, resume)
+    _open_folder(out, recipe, resume)
     rows = training_rows(training, recipe, device, load_soft_labels(recipe, training))
     batches = Batches(recipe, rows, device)
     state = _begin(recipe, device, init)
-    report(rows.counts.line())
-    report(f"{shared_pictures(training, validation)} PublicTest rows have an exact copy there")
+    state.data = {"rows_sha256": rows.sha256, "public_sha256": rows_sha256(validation)}
+    copies = shared_pictures(training, validation)
+    for line in (rows.counts.line(), f"{copies} PublicTest rows have an exact copy there"):
+        report(line)
     if resume:
-        report(_resume(out, recipe, state, batches.total))
+        report(_resume(out, recipe, state, batches))
+    write_recipe(out, recipe)
     report(f"{recipe.name}: {recipe.epochs} epochs, {batches.total} steps on {device}")
+    for line in missing_precision(recipe, device):
+        report(line)
 
-    averages_from = batches.total - round(recipe.ema_share * batches.total)
+    averages_from = averaging_start(recipe.ema_share, batches.total)
     learner = Learner(recipe, state, device, averages_from)
     selection = Selection(recipe, validation, device)
     progress = Progress(recipe, batches.steps_per_epoch, report)
-    saved_s = time.monotonic()
+    checkpoints = Checkpoints(out, recipe, checkpoint_every_s)
 
     while state.step < batches.total:
         images, targets = batches.at(state.step)
@@ -116,24 +124,21 @@ def fit(
 
         epoch_ends = state.step % batches.steps_per_epoch == 0
         if epoch_ends:
+            checkpoints.refuse_diverged(state)
             averaging = state.step > averages_from
             selection.end_epoch(state, averaging, rate, batches.steps_per_epoch)
-            write_metrics(out, state)
-        age_s = time.monotonic() - saved_s
-        due_s = min(EPOCH_CHECKPOINT_S, checkpoint_every_s) if epoch_ends else checkpoint_every_s
-        if age_s > due_s or state.step == batches.total:
-            save_run(out, recipe, state)
-            saved_s = time.monotonic()
+        checkpoints.keep(state, epoch_ends=epoch_ends, last=state.step == batches.total)
         if epoch_ends:
+            write_metrics(out, state)
             report(_epoch_line(state))
 
-    path = write_weights(out, recipe, rows, state)
+    path = write_weights(out, recipe, rows, state, copies)
     score = state.best.accuracy if state.best else 0.0
     report(f"wrote {path}: PublicTest {100 * score:.2f} % while training")
     return path
 
 
-def _open_folder(out: Path, resume: bool) -> None:
+def _open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -142,6 +147,9 @@ def _open_folder(out: Path, resume: bool) -> None:
         raise WeightsError(f"{out} holds no run to resume")
     if not resume and (out / RUN_FILE).exists():
         raise UsageError(f"{out} holds a run already; resume it or choose another folder")
+    for left in (weights_file(out, recipe), out / METRICS_FILE):
+        if not resume and left.exists():
+            raise UsageError(f"{left} of another run is there; remove it or choose another folder")
 
 
 def _begin(recipe: Recipe, device: str, init: str | Path | None) -> RunState:
@@ -154,6 +162,7 @@ def _begin(recipe: Recipe, device: str, init: str | Path | None) -> RunState:
         loss_sum=torch.zeros((), device=device),
         hits=torch.zeros((), device=device),
         origin=origin,
+        recipes=[(0, recipe.sha256())],
     )
 
 
@@ -168,15 +177,19 @@ def _first_model(recipe: Recipe, init: str | Path | None) -> tuple[VGG, dict[str
     return model, {"init": Path(init).stem, "init_sha256": info.tensor_sha256}
 
 
-def _resume(out: Path, recipe: Recipe, state: RunState, total: int) -> str:
+def _resume(out: Path, recipe: Recipe, state: RunState, batches: Batches) -> str:
     """Goes on from the folder's checkpoint; gives the line that says so."""
-    changed = restore_run(out, recipe, state)
+    restored = restore_run(out, recipe, state)
     set_hyperparameters(recipe, state.optimizer)
-    if changed:
-        # under another plan the averaging may be due already, from here on
+    old_total = restored.old_epochs * batches.steps_per_epoch
+    begun = state.step > averaging_start(restored.old_ema_share, old_total)
+    if restored.leads_elsewhere and not begun:
+        # under the new plan the averaging may be due already: from here on, then
         state.average.load_state_dict(state.model.state_dict())
-    note = f", with another {', '.join(changed)}" if changed else ""
-    return f"resumed at step {state.step} of {total}{note}"
+    if state.history:
+        write_metrics(out, state)
+    note = f", with another {', '.join(restored.changed)}" if restored.changed else ""
+    return f"resumed at step {state.step} of {batches.total}{note}"
 
 
 def _epoch_line(state: RunState) -> str:

@@ -1,5 +1,7 @@
 """What `mien train` and its kin refuse, each with one sentence and the right exit code."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mien.cli import cli
 from mien.contract.errors import MienError
 from model.checkpoint import read_info
+from tests import splits
 from tests.drawings import drawn_split, write_csv
 
 
@@ -64,3 +67,56 @@ def test_keys_are_set_and_what_a_run_began_with_is_kept(
     assert gone_on.metrics["init"] == "small"
     assert gone_on.metrics["init_sha256"] == begun.tensor_sha256
     assert gone_on.recipe_sha256 != begun.recipe_sha256
+
+
+@pytest.mark.parametrize("command", ["train", "soft-labels", "distill", "evaluate", "calibrate"])
+def test_no_command_takes_more_threads_than_its_container_may_keep_busy(
+    data: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("mien.cores.usable_cores", lambda: 2)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 64)
+    monkeypatch.setattr("torch.set_num_threads", given.append)
+    begin = {
+        "soft-labels": ["--teacher", "nobody", "-o", tmp_path / "soft.safetensors"],
+        "evaluate": ["--weights", "nobody"],
+        "calibrate": ["--weights", "nobody", "-o", tmp_path / "w.safetensors"],
+    }
+    words = begin.get(command, ["--recipe", "tiny", "--set", "batch=64", "--out", tmp_path / "r"])
+    with pytest.raises(MienError):
+        _mien(command, *words, "--data", data, "--device", "cpu")
+    assert given == [2]
+
+
+def test_the_threads_that_are_asked_for_are_taken(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", given.append)
+    words = ["--recipe", "tiny", "--set", "batch=64", "--out", tmp_path / "r", "--data", data]
+    with pytest.raises(MienError):
+        _mien("train", *words, "--device", "cpu", "--threads", 3)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    monkeypatch.setattr("mien.cores.usable_cores", lambda: 8)
+    with pytest.raises(MienError):
+        _mien("train", *words, "--device", "cpu")
+    assert given == [3, 1]
+
+
+def test_fitting_the_temperatures_of_a_trained_network_tells_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipe with the official counts ends with a calibration, which takes minutes."""
+    data = splits.write_csv(tmp_path / "fer2013.csv", monkeypatch, training=True)
+    looked: list[int] = []
+
+    @contextmanager
+    def listen() -> Iterator[Callable[[int], Callable[[int], None]]]:
+        yield lambda total: looked.append(-total) or looked.append  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr("mien.train_commands.looking_progress", listen)
+    words = ["--set", "official_counts=true", "--set", "batch=8", "--epochs", 1]
+    _mien("train", "--recipe", "tiny", *words, "--data", data, "--out", tmp_path / "r",
+          "--device", "cpu")  # fmt: skip
+    assert looked[0] == -13 * splits.PUBLIC_ROWS
+    assert sum(looked) == 0

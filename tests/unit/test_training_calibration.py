@@ -9,7 +9,7 @@ import torch
 from model.checkpoint import load_weights, read_info
 from model.classifier import Classifier
 from tests.splits import PUBLIC_ROWS
-from training.calibration import calibrate, fit_temperature, judge
+from training.calibration import UNSEEN, calibrate, fit_temperature, judge
 from training.fer2013 import load_split
 from training.metrics import Counts, Floats
 from training.reliability import softmax
@@ -36,6 +36,22 @@ def test_the_unseen_half_tells_how_good_a_temperature_is() -> None:
     assert found.temperature == pytest.approx(3.0, rel=0.05)
     assert found.ece < 0.02 < 0.2 < found.ece_uncalibrated
     assert found.nll < found.nll_uncalibrated
+
+
+@pytest.mark.parametrize("true_temperature", [0.7, 1.6])
+def test_a_shown_80_percent_is_right_four_times_in_five(true_temperature: float) -> None:
+    logits, labels = told(true_temperature, 60_000)
+    temperature = judge("single", logits, labels).temperature
+    unseen = labels[UNSEEN]
+
+    def come_true(temperature: float) -> float:
+        shown = softmax(logits[UNSEEN], temperature)
+        told_80 = np.abs(shown.max(1) - 0.8) < 0.02
+        assert told_80.sum() > 500
+        return float((shown.argmax(1) == unseen)[told_80].mean())
+
+    assert come_true(temperature) == pytest.approx(0.8, abs=0.04)
+    assert abs(come_true(1.0) - 0.8) > 0.06
 
 
 def test_the_unseen_half_has_no_say_in_the_temperature() -> None:

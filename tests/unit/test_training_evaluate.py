@@ -9,7 +9,7 @@ import pytest
 
 from mien.contract.errors import SourceError, UsageError, WeightsError
 from model.checkpoint import load_weights, read_info, save_weights
-from tests.splits import COPIES, PUBLIC_ROWS
+from tests.splits import COPIES, PUBLIC_ROWS, write_csv
 from training.evaluate import evaluate
 from training.fer2013 import load_split
 from training.likeness import NEAR
@@ -140,6 +140,22 @@ def test_what_is_unknown_is_a_usage_error(public: Path, weights: Path) -> None:
 def test_the_held_back_split_is_told_to_be_absent(public: Path, weights: Path) -> None:
     with pytest.raises(SourceError, match="no PrivateTest rows"):
         evaluate([weights], public, "PrivateTest")
+
+
+def test_the_held_back_split_is_scored_where_it_is_there(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_csv(tmp_path / "all.csv", monkeypatch, training=True, private=True)
+    found = json.loads(evaluate([weights], data, "PrivateTest").to_json())
+    private = load_split(data, "PrivateTest")
+    assert (found["split"], found["count"]) == ("PrivateTest", PUBLIC_ROWS)
+    assert found["data_sha256"] == rows_sha256(private)
+    assert found["data_sha256"] != rows_sha256(load_split(data, "PublicTest"))
+    answers = ask(weights, private.images, Looking()).logits.argmax(1)
+    assert found["right"] == (answers == private.labels).sum()
+    # no temperature is fitted on it, so it has no half of its own
+    assert found["unseen_half"] is None
+    assert found["without_copies"]["exact"] == 0
 
 
 def test_a_damaged_rival_is_refused_before_anything_is_looked_at(

@@ -7,7 +7,7 @@ import pytest
 
 from mien.contract.errors import UsageError
 from model.checkpoint import read_info
-from training.config import Recipe, Stage
+from training.config import Augmentation, Recipe, Stage
 from training.recipe_file import load_recipe, parse_recipe
 from training.schedule import learning_rate
 
@@ -49,6 +49,16 @@ def test_the_place_of_soft_labels_is_not_in_the_digest_but_their_hash_is(tmp_pat
     first = digest(tmp_path / "a", "0" * 64)
     assert first == digest(tmp_path / "b", "0" * 64)
     assert first != digest(tmp_path / "b", "1" * 64)
+
+
+def test_soft_labels_that_are_set_by_hand_are_looked_for_from_here(tmp_path: Path) -> None:
+    recipe = load_recipe("vgg19-gpu", ["soft_labels.file=runs/soft.safetensors"])
+    assert recipe.soft_labels.file == "runs/soft.safetensors"
+    path = tmp_path / "r.toml"
+    path.write_text('[soft_labels]\nfile = "s"\n[[stages]]\nepochs = 4\nsize_px = 32\n')
+    assert load_recipe(path).soft_labels.file == str(tmp_path / "s")
+    assert load_recipe(path, ["soft_labels.file=/t/s"]).soft_labels.file == "/t/s"
+    assert load_recipe(path, ["soft_labels.share=0.5"]).soft_labels.file == str(tmp_path / "s")
 
 
 def test_single_keys_are_changed(tmp_path: Path) -> None:
@@ -117,6 +127,28 @@ def test_another_number_of_epochs_keeps_the_proportions(epochs: int) -> None:
     assert recipe.epochs == epochs
     assert all(stage.epochs >= 1 for stage in recipe.stages)
     assert recipe.stages[-1].size_px == 44 or epochs < 4
+
+
+def test_another_number_of_epochs_stretches_all_that_is_counted_in_them() -> None:
+    steps = Recipe(
+        "r",
+        (Stage(44, 200),),
+        schedule="step",
+        decay_start=80,
+        decay_every=5,
+        augmentation=Augmentation(calm_epochs=15),
+    )
+    half = steps.with_epochs(100)
+    assert (half.decay_start, half.decay_every, half.augmentation.calm_epochs) == (40, 2, 8)
+    assert steps.with_epochs(1).decay_every == 1
+    assert steps.with_epochs(200) == steps
+    rates = [learning_rate(recipe, recipe.epochs - 1, recipe.epochs, 1) for recipe in (steps, half)]
+    assert rates[0] < steps.lr / 5
+    assert rates[1] < steps.lr / 5
+    cosine = load_recipe("vgg19-cpu")
+    assert cosine.with_epochs(cosine.epochs).sha256() == cosine.sha256()
+    assert cosine.with_epochs(32).augmentation.calm_epochs == 4
+    assert cosine.with_epochs(32).decay_start == cosine.decay_start
 
 
 def test_the_cosine_rises_and_falls() -> None:

@@ -15,7 +15,7 @@ import torch
 from mien.contract.errors import UsageError, WeightsError
 from model import vgg
 from model.checkpoint import load_weights, read_info
-from training.config import Recipe, Stage
+from training.config import Augmentation, Recipe, Stage
 from training.fer2013 import Split
 from training.rows import epoch_order, training_rows
 from training.train import fit
@@ -46,9 +46,16 @@ def _narrow() -> Iterator[None]:
 
 
 def recipe() -> Recipe:
-    """Two epochs of six steps, the second at another size and with averaging."""
+    """Three epochs of six steps, the second at another size, mixed up, averaged from its second
+    step on; the third is calm."""
     return Recipe(
-        "tiny", (Stage(32, 1), Stage(40, 1)), architecture="vgg11", batch=4, lr=0.01, ema_share=0.6
+        "tiny",
+        (Stage(32, 1), Stage(40, 2)),
+        architecture="vgg11",
+        batch=4,
+        lr=0.01,
+        ema_share=0.6,
+        augmentation=Augmentation(mixup_share=0.7, calm_epochs=1),
     )
 
 
@@ -77,7 +84,7 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path) -> None:
     with _start(killed, "fresh") as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("epoch 2 step 9/12"):
+            if line.startswith("epoch 2 step 9/18"):
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
@@ -86,10 +93,31 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path) -> None:
         told, _ = process.communicate(timeout=120)
         assert process.returncode == 0
     # the ninth step's line comes before its checkpoint
-    assert "resumed at step 8 of 12" in told or "resumed at step 9 of 12" in told
-    for name in ("vgg11.safetensors", "metrics.csv"):
+    assert "resumed at step 8 of 18" in told or "resumed at step 9 of 18" in told
+    for name in ("vgg11.safetensors", "metrics.csv", "recipe.json"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
-    assert (whole / "metrics.csv").read_text().count("\n") == 3
+    assert (whole / "metrics.csv").read_text().count("\n") == 4
+    # weights are rounded to half precision; the checkpoints hold every bit, and more than weights
+    one, other = (torch.load(out / "run.pt", weights_only=True) for out in (whole, killed))
+    assert set(one) >= {"model", "average", "optimizer", "best", "loss_sum", "history"}
+    assert_same(one, other)
+
+
+def assert_same(one: object, other: object, where: str = "run") -> None:
+    """Every tensor and value in two nests of dicts and lists, bit for bit."""
+    assert type(one) is type(other), where
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where  # type: ignore[arg-type]
+    elif isinstance(one, dict):
+        assert list(one) == list(other), where  # type: ignore[call-overload]
+        for key, value in one.items():
+            assert_same(value, other[key], f"{where}.{key}")  # type: ignore[index]
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where  # type: ignore[arg-type]
+        for place, (left, right) in enumerate(zip(one, other, strict=True)):  # type: ignore[call-overload]
+            assert_same(left, right, f"{where}[{place}]")
+    else:
+        assert one == other, where
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +151,7 @@ def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(run: Path) ->
         fit(other, faces(24), faces(12), run, resume=True, report=lambda _: None)
     lines: list[str] = []
     fit(recipe(), faces(24), faces(12), run, resume=True, report=lines.append)
-    assert "resumed at step 6 of 12, with another stages" in lines
+    assert "resumed at step 6 of 18, with another augmentation, stages" in lines
     assert read_info(run / "vgg11.safetensors").recipe_sha256 == recipe().sha256()
 
 

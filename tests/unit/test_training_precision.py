@@ -1,0 +1,58 @@
+"""bf16 is for processors that have it; others take float32, and say so."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.checkpoint import read_info
+from tests.drawings import drawn_split
+from training.precision import autocast, missing_precision, precision_on
+from training.recipe_file import load_recipe
+from training.train import fit
+
+CPU = torch.device("cpu")
+
+
+def _processor(monkeypatch: pytest.MonkeyPatch, **able: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **able})
+
+
+@pytest.mark.parametrize("instructions", ["avx512_bf16", "amx_bf16"])
+def test_a_processor_with_the_instructions_uses_them(
+    instructions: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _processor(monkeypatch, **{instructions: True})
+    recipe = load_recipe("vgg19-cpu")
+    assert missing_precision(recipe, CPU) == []
+    with autocast(recipe, CPU):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype is torch.bfloat16
+
+
+def test_another_takes_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    _processor(monkeypatch)
+    recipe = load_recipe("vgg19-cpu")
+    with autocast(recipe, CPU):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype is torch.float32
+    (line,) = missing_precision(recipe, CPU)
+    assert "no bf16 instructions" in line
+    assert "--set precision=fp32" in line
+    plain = load_recipe("vgg19-cpu", ["precision=fp32"])
+    assert (precision_on(plain, CPU), missing_precision(plain, CPU)) == ("fp32", [])
+
+
+def test_an_accelerator_has_them_whatever_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    _processor(monkeypatch)
+    assert precision_on(load_recipe("vgg19-cpu"), "cuda") == "bf16"
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_run_and_its_weights_tell_of_other_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    _processor(monkeypatch, avx512_bf16=has)
+    recipe = load_recipe("tiny", ["precision=bf16"]).with_epochs(1)
+    lines: list[str] = []
+    weights = fit(recipe, drawn_split(16, 1), drawn_split(7, 2), tmp_path, report=lines.append)
+    assert any("the run is in fp32" in line for line in lines) is not has
+    assert read_info(weights).metrics.get("precision") == (None if has else "fp32")
