@@ -22,6 +22,9 @@ from producer.window import FrameWindow
 LONGEST_STEP_NS = 1_000_000_000
 """No frame is taken to be shown for longer, before the next one's time is known."""
 
+CORRUPT = "corrupt"
+"""The reason of packets that gave no picture."""
+
 
 class LiveFrameSource(Protocol):
     """What the producer needs of a live source (`producer.live.LiveSource` is one)."""
@@ -120,6 +123,7 @@ class LiveProducer:
             self._progress.lost(SLOW_DECODER, skipped - self._skipped)
         if corrupt > self._corrupt:
             self._ledger.count("corrupt", corrupt - self._corrupt)
+            self._progress.lost(CORRUPT, corrupt - self._corrupt)
         self._skipped, self._corrupt = skipped, corrupt
 
     def _hand_on(self, item: Frame | Gap, next_ns: int, *, last: bool) -> None:

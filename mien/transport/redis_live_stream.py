@@ -33,6 +33,9 @@ MOMENT_S = 3.0
 TICK_S = 0.1
 """How often a reader looks whether the server hangs."""
 
+MOST_UNANSWERED = 100
+"""Of so many images it is known that no analysis has come yet; of older ones nobody waits."""
+
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -41,8 +44,9 @@ Answer = TypeVar("Answer")
 class RedisLiveStream:
     """A `StreamPort` of which no method waits for the server, but for a moment at the end.
 
-    While the server is away, every image that is offered is answered here, with `AWAY` for its
-    reason; there is no limit to how long that may go on. Only a newer attempt ends it.
+    While the server is away, every image that is offered, and those that were under way, are
+    answered here, with `AWAY` for their reason; there is no limit to how long that may go on. Only
+    a newer attempt ends it.
     """
 
     def __init__(self, stream: RedisStream) -> None:
@@ -50,6 +54,7 @@ class RedisLiveStream:
         self._stream = stream
         self._changed = threading.Condition()
         self._outbox: deque[AnalysisImage] = deque()
+        self._unanswered: dict[int, None] = {}  # in the outbox or under way, the oldest first
         self._sending_s: float | None = None  # since when the server has not taken an image
         self._away = False
         self._feed = Feed()
@@ -63,6 +68,9 @@ class RedisLiveStream:
         with self._changed:
             self._check()
             self._outbox.append(image)
+            self._unanswered[image.index] = None
+            if len(self._unanswered) > MOST_UNANSWERED:
+                del self._unanswered[next(iter(self._unanswered))]
             self._answer_if_away()
             self._changed.notify_all()
 
@@ -111,7 +119,7 @@ class RedisLiveStream:
             try:
                 self._stream.offer(image)
             except TransportError as error:
-                self._lose(error, image)
+                self._lose(error)
             finally:
                 self._sending_s = None
 
@@ -128,6 +136,8 @@ class RedisLiveStream:
             with self._changed:
                 self._away = False
                 self._feed.records.extend(records)
+                for record in records:
+                    self._unanswered.pop(record.index, None)
                 self._changed.notify_all()
 
     def _run(self, task: Callable[[], None]) -> None:
@@ -138,22 +148,21 @@ class RedisLiveStream:
                 self._failure = self._failure or error
                 self._changed.notify_all()
 
-    def _lose(self, error: TransportError, image: AnalysisImage | None = None) -> None:
+    def _lose(self, error: TransportError) -> None:
         """Take the server for away until something of it has been read."""
         if str(error) != self._trouble:
             self._trouble = str(error)
             _log.warning("%s; the camera goes on without analyses", error)
         with self._changed:
             self._away = True
-            if image is not None:
-                self._outbox.appendleft(image)
             self._answer_if_away()
             self._changed.notify_all()
 
     def _answer_if_away(self) -> None:
         since_s = self._sending_s
         if self._away or (since_s is not None and time.monotonic() - since_s > AWAY_AFTER_S):
-            self._feed.records.extend(AnalysisRecord(one.index, None, AWAY) for one in self._outbox)
+            self._feed.records.extend(AnalysisRecord(n, None, AWAY) for n in self._unanswered)
+            self._unanswered.clear()
             self._outbox.clear()
 
     def _ask(self, question: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:

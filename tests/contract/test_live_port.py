@@ -102,6 +102,18 @@ def test_while_the_server_is_away_images_are_answered_at_once_and_for_ever(
     assert len(set(camera.lost) & set(camera.answered)) <= 2, "old images were sent again"
 
 
+def test_what_is_under_way_when_the_server_goes_is_told_as_well(
+    server: Server, transport: RedisTransport
+) -> None:
+    camera = Camera(transport.stream("a", SETTINGS, live=True))
+    for _ in range(5):
+        camera.step()
+    assert camera.records == []
+    server.kill()
+    camera.until(lambda: len(camera.lost) > 8)
+    assert camera.lost == list(range(len(camera.lost)))
+
+
 def test_a_server_that_hangs_counts_as_away(server: Server, transport: RedisTransport) -> None:
     camera = Camera(transport.stream("a", SETTINGS, live=True))
     goes_on(camera, transport)
