@@ -37,6 +37,7 @@ class RedisTransport:
         patience_s: float = PATIENCE_S,
         stuck_s: float = STUCK_S,
         lifetimes: Lifetimes | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         """Connects.
 
@@ -47,12 +48,13 @@ class RedisTransport:
             patience_s: How long a stream waits for a server that is away; a live one that runs
                 does not wait, and is never given up.
             stuck_s: So long may a living analyzer hold an image before others take it.
+            wait_s: How long to wait for a server that does not answer yet.
 
         Raises:
             UsageError: the URL is none of a Redis server.
             TransportError: there is no server, or it does not let us in.
         """
-        self._server = RedisServer(url)
+        self._server = RedisServer(url, wait_s=wait_s)
         self._keys = Keys(prefix)
         self._lifetimes = lifetimes or Lifetimes()
         self._wire: Encoding = wire

@@ -109,11 +109,11 @@ class RedisLiveStream:
         return self._ended.is_set()
 
     def _send(self) -> None:
-        while not self._ended.is_set():
+        while True:
             with self._changed:
-                if not self._outbox:
-                    self._changed.wait()
-                    continue
+                self._changed.wait_for(lambda: self._outbox or self._ended.is_set())
+                if self._ended.is_set():
+                    return
                 image = self._outbox.popleft()
                 self._sending_s = time.monotonic()
             try:
