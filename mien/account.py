@@ -12,8 +12,9 @@ from typing import Any
 
 from mien.contract.histogram import HistogramCounts
 from mien.contract.live import BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
+from mien.transport.ports import AWAY
 
-REASONS = frozenset({LATE, BUSY, SLOW_ENCODER, SLOW_DECODER})
+REASONS = frozenset({LATE, BUSY, AWAY, SLOW_ENCODER, SLOW_DECODER})
 GIVEN_UP = "given up"
 """The image was handed out again and again, and whoever had it died."""
 FAILED = "analysis failed"

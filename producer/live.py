@@ -222,10 +222,14 @@ class LiveSource:
         if now_ns <= self._times.last_ns:
             return  # the last picture came early, and its time is not over
         self._tick_s = now_s
-        since_ns = self._gap.since_ns if self._gap else self._times.last_ns
+        since_ns = self._gap.since_ns if self._gap else self._last_seen_ns()
         pts_ns = self._times.mark(now_ns)
         self._gap = Gap(pts_ns, since_ns, self._last.utc_ns, self._last.epoch)
         yield self._gap
+
+    def _last_seen_ns(self) -> int:
+        """When the last picture came, which may be later than its stamp says."""
+        return max(self._times.last_ns, self._last.arrived_ns - self._origin_ns)
 
     def _patience_s(self) -> float:
         """How long after the last frame or gap the next gap is."""
@@ -259,7 +263,8 @@ class LiveSource:
         if session.cause != self.trouble and not self._stopping.is_set():
             self.trouble = session.cause
             _log.warning("%s gives no picture: %s", self._address.name, session.cause)
-        self._next_s = now_s + self._backoff.wait_s(refused=session.refused)
+        wait_s = self._backoff.wait_s(refused=session.refused, absent=session.absent)
+        self._next_s = now_s + wait_s
         self._drop_session()
 
     def _give_up_late(self) -> None:

@@ -22,6 +22,9 @@ from producer.window import FrameWindow
 LONGEST_STEP_NS = 1_000_000_000
 """No frame is taken to be shown for longer, before the next one's time is known."""
 
+CORRUPT = "corrupt"
+"""The reason of packets that gave no picture."""
+
 
 class LiveFrameSource(Protocol):
     """What the producer needs of a live source (`producer.live.LiveSource` is one)."""
@@ -75,6 +78,7 @@ class LiveProducer:
         self._credit = credit
         self._progress = progress
         self._stopped = threading.Event()
+        self._skipped = self._corrupt = 0  # those that are in the books
         self._before: Frame | Gap | None = None
         self._last_ns = 0
         self._step_ns = to_ns(LAST_RESORT_S)
@@ -90,17 +94,16 @@ class LiveProducer:
         for item in self._source.frames():
             count += isinstance(item, Frame)
             self._take(item)
+            self._tell_losses()
             if self._stopped.is_set():
                 reason = "stopped"
                 break
         end_ns = self._source.end_ns
         if self._before is not None:
             self._hand_on(self._before, end_ns, last=True)
-        skipped, corrupt = self._source.skipped, self._source.corrupt
-        self._lose_skipped(skipped)
-        self._ledger.count("corrupt", corrupt)
+        self._tell_losses()
         reason = reason or self._source.reason
-        self._window.finish(EndOfStream(count + skipped, corrupt, end_ns, reason))
+        self._window.finish(EndOfStream(count + self._skipped, self._corrupt, end_ns, reason))
 
     def _take(self, item: Frame | Gap) -> None:
         if self._output_sampler.immediate:
@@ -112,10 +115,16 @@ class LiveProducer:
             self._hand_on(self._before, item.pts_ns, last=False)
         self._before = item
 
-    def _lose_skipped(self, skipped: int) -> None:
-        if skipped:
-            self._ledger.count("dropped", skipped, SLOW_DECODER)
-            self._progress.lost(SLOW_DECODER, skipped)
+    def _tell_losses(self) -> None:
+        """Put what the source has lost since the last time into the books."""
+        skipped, corrupt = self._source.skipped, self._source.corrupt
+        if skipped > self._skipped:
+            self._ledger.count("dropped", skipped - self._skipped, SLOW_DECODER)
+            self._progress.lost(SLOW_DECODER, skipped - self._skipped)
+        if corrupt > self._corrupt:
+            self._ledger.count("corrupt", corrupt - self._corrupt)
+            self._progress.lost(CORRUPT, corrupt - self._corrupt)
+        self._skipped, self._corrupt = skipped, corrupt
 
     def _hand_on(self, item: Frame | Gap, next_ns: int, *, last: bool) -> None:
         if isinstance(item, Frame):

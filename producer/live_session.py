@@ -13,7 +13,7 @@ from mien.contract.pictures import Picture
 from producer.addresses import Address
 from producer.connection import ENDED, Connection
 from producer.live_decoder import Decoded, LiveDecoder
-from producer.opening import RefusedError, Timeouts
+from producer.opening import AbsentError, RefusedError, Timeouts
 from producer.picture_maker import PictureMaker
 from producer.probe import AV_TIME_BASE, source_fps, wrap_ticks
 from producer.timestamps import Timeline
@@ -64,6 +64,11 @@ class LiveSession:
     def refused(self) -> bool:
         """Whether somebody has to mend something before it can be opened."""
         return isinstance(self._connection.refusal, RefusedError)
+
+    @property
+    def absent(self) -> bool:
+        """Whether the server said that there is no such thing."""
+        return isinstance(self._connection.refusal, AbsentError)
 
     @property
     def refusal(self) -> SourceError | None:

@@ -12,19 +12,24 @@ comes had been held up on the way."""
 SERVER_AHEAD_NS = 120_000_000_000
 """The same for a server that sends segments at once; its pictures wait for their time."""
 
+BEHIND_NS = 1_000_000_000
+"""How far a camera's stamps may fall behind the clock; further, and its clock is slow."""
+
 
 class LiveTimes:
     """Times from the first picture, strictly increasing over all connections.
 
     The first picture of a connection, and the first after a gap, is placed where the wall clock
-    is; those after it keep the distances that the source gives them. All times are in
-    nanoseconds; those of the wall clock count from the arrival of the first picture of all.
+    is; those after it keep the distances that the source gives them, as long as they stay near
+    it: an outage is measured by the clock. All times are in nanoseconds; those of the wall clock
+    count from the arrival of the first picture of all.
     """
 
     def __init__(self, *, paced: bool) -> None:
         """paced: pictures come in bursts, and are shown at their own rate all the same."""
-        self._paced = paced
         self._most_ahead_ns = SERVER_AHEAD_NS if paced else CAMERA_AHEAD_NS
+        # what a server sends after its time is shown late, and all that follows it as well
+        self._most_behind_ns = 0 if paced else BEHIND_NS
         self._offset_ns: int | None = None
         self._last_ns = -TICK_NS
 
@@ -44,8 +49,8 @@ class LiveTimes:
         ahead_ns = stamp_ns + self._offset_ns - arrived_ns
         if ahead_ns > self._most_ahead_ns:
             self._offset_ns -= ahead_ns - self._most_ahead_ns
-        elif self._paced and ahead_ns < 0:
-            self._offset_ns -= ahead_ns  # it came too late to be shown in time
+        elif ahead_ns < -self._most_behind_ns:
+            self._offset_ns -= ahead_ns + self._most_behind_ns
         return self.mark(stamp_ns + self._offset_ns)
 
     def mark(self, time_ns: int) -> int:

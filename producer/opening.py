@@ -24,6 +24,10 @@ class RefusedError(SourceError):
     """The server answered, and said no: to try again soon is of no use."""
 
 
+class AbsentError(RefusedError):
+    """The server does not know the thing: nobody has sent it any, or not yet."""
+
+
 REFUSALS = (
     av.error.HTTPUnauthorizedError,
     av.error.HTTPForbiddenError,
@@ -68,7 +72,8 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason, kind = explain(error), SourceError
         if isinstance(error, REFUSALS):
-            kind = RefusedError
+            absent = isinstance(error, av.error.HTTPNotFoundError)
+            kind = AbsentError if absent else RefusedError
     else:
         if container.format.name == "avi":
             # AVI knows no presentation time; what FFmpeg makes up is wrong for B-frames.

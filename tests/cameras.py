@@ -169,9 +169,10 @@ def answer(request: bytes, status: str) -> bytes:
 class Proxy(Listener):
     """Passes connections on to another port."""
 
-    def __init__(self, target: int, *, loss: float = 0.0) -> None:
-        """loss: the share of the camera's RTP packets that never arrive."""
-        self._target, self._loss = target, loss
+    def __init__(self, target: int, *, loss: float = 0.0, clock: float = 1.0) -> None:
+        """loss: the share of the camera's RTP packets that never arrive; clock: how fast the
+        stamps of the others run."""
+        self._target, self._loss, self._clock = target, loss, clock
         self._random = random.Random(4)
         self._flowing = threading.Event()
         self._flowing.set()
@@ -190,30 +191,33 @@ class Proxy(Listener):
         camera = socket.create_connection(("127.0.0.1", self._target), 5)
         camera.settimeout(None)
         self._sockets.append(camera)
-        self._start(self._pass_quietly, client, camera, 0.0)
-        self._pass_quietly(camera, client, self._loss)
+        self._start(self._pass_quietly, client, camera, False)
+        self._pass_quietly(camera, client, self._loss > 0 or self._clock != 1)
 
-    def _pass_quietly(self, source: socket.socket, target: socket.socket, loss: float) -> None:
+    def _pass_quietly(self, source: socket.socket, target: socket.socket, changed: bool) -> None:
         with suppress(OSError):
             waiting = b""
             while data := source.recv(65536):
                 self._flowing.wait()
-                passed, waiting = self._thinned(waiting + data, loss) if loss else (data, b"")
+                passed, waiting = self._changed(waiting + data) if changed else (data, b"")
                 target.sendall(passed)
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
-    def _thinned(self, data: bytes, loss: float) -> tuple[bytes, bytes]:
-        """Whole messages without some of the RTP packets, and the beginning of the next one."""
+    def _changed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Whole messages with less or other RTP packets, and the beginning of the next one."""
         passed = b""
         while data:
             size = message_size(data)
             if size is None or len(data) < size:
                 break
             is_picture = data[:1] == PACKET and data[1] % 2 == 0
-            if not is_picture or self._random.random() >= loss:
+            if not is_picture:
                 passed += data[:size]
+            elif self._random.random() >= self._loss:
+                stamp = round(int.from_bytes(data[8:12], "big") * self._clock) % 2**32
+                passed += data[:8] + stamp.to_bytes(4, "big") + data[12:size]
             data = data[size:]
         return passed, data
 

@@ -10,6 +10,7 @@ from mien.contract.ledger import FrameState
 from mien.contract.live import BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
 from mien.contract.pictures import Picture
 from mien.contract.waiting import WaitingFrame, WaitingGap
+from mien.transport.ports import AWAY
 from workers.faces import FaceSnapshot
 from workers.muxer import Muxer
 from workers.stale import StalePicture
@@ -85,7 +86,7 @@ class LiveMuxer(Muxer):
             return "dropped"  # nothing came of it
         if frame.analysed and reason is None:
             return "muxed-analysed" if frame.showings else "analysed-only"
-        if reason not in (None, BUSY, LATE):
+        if reason not in (None, BUSY, LATE, AWAY):
             return "failed"
         return "muxed-held" if self._after is None else "muxed-interpolated"
 

@@ -6,7 +6,7 @@ import time
 
 from mien.contract.analyses import AnalysisRecord
 from mien.contract.live import Credit
-from mien.transport.ports import StreamPort
+from mien.transport.ports import AWAY, StreamPort
 
 POLL_S = 1.0
 """How long one read of the feed waits; a stopped run wakes it at once."""
@@ -68,4 +68,5 @@ class ReorderBuffer:
             if in_time:
                 self._waiting.setdefault(record.index, record)
             if self._credit is not None:
-                self._credit.back(record.index, late=not in_time)
+                # whoever was away is asked for little at first
+                self._credit.back(record.index, late=not in_time or record.reason == AWAY)

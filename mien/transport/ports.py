@@ -9,6 +9,9 @@ from typing import Protocol
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.contract.errors import JobError
 
+AWAY = "server away"
+"""The reason of a live image that could not be sent, since the server did not answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -53,9 +56,13 @@ class WorkPort(Protocol):
 class StreamPort(Protocol):
     """A stream process's side of one stream: work goes out, results come back.
 
+    That of a file waits for a server that is away. That of a live stream waits for nothing, however
+    long the server is away: an image that cannot be sent is answered at once by a record without an
+    analysis, whose reason is `AWAY`; `read` returns in time, and the end goes by what is known.
+
     Every method but `close` may raise:
         Superseded: a newer attempt at the same stream has begun.
-        TransportError: the server did not come back.
+        TransportError: the server did not come back; never raised for a live stream.
         Closed: the transport has been closed.
     """
 
@@ -80,7 +87,10 @@ class StreamPort(Protocol):
         """
 
     def confirm(self) -> None:
-        """Make sure that no newer attempt has begun; asked before anything gets its final name."""
+        """Make sure that no newer attempt has begun; asked before anything gets its final name.
+
+        For a live stream: that none is known, as far as the server can be asked now.
+        """
 
     def close(self) -> None:
         """End the stream: what it has offered is withdrawn.

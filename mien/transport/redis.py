@@ -13,9 +13,13 @@ from mien.contract.analyses import AnalysisSettings
 from mien.contract.wire import Encoding
 from mien.transport.keys import PREFIX, Keys, Lifetimes
 from mien.transport.redis_attempt import PATIENCE_S, RedisAttempt
+from mien.transport.redis_live_stream import RedisLiveStream
 from mien.transport.redis_server import RedisServer
 from mien.transport.redis_stream import RedisStream
 from mien.transport.redis_work import STUCK_S, RedisWork
+
+StreamSide = RedisStream | RedisLiveStream
+Port = StreamSide | RedisWork
 
 
 class RedisTransport:
@@ -33,6 +37,7 @@ class RedisTransport:
         patience_s: float = PATIENCE_S,
         stuck_s: float = STUCK_S,
         lifetimes: Lifetimes | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         """Connects.
 
@@ -40,23 +45,25 @@ class RedisTransport:
             url: redis://, rediss:// or unix://, with user, password and database where needed.
             prefix: Of every key.
             wire: How analysis images travel: "raw" loses nothing, "jpeg" saves a thin network.
-            patience_s: How long a stream waits for a server that is away.
+            patience_s: How long a stream waits for a server that is away; a live one that runs
+                does not wait, and is never given up.
             stuck_s: So long may a living analyzer hold an image before others take it.
+            wait_s: How long to wait for a server that does not answer yet.
 
         Raises:
             UsageError: the URL is none of a Redis server.
             TransportError: there is no server, or it does not let us in.
         """
-        self._server = RedisServer(url)
+        self._server = RedisServer(url, wait_s=wait_s)
         self._keys = Keys(prefix)
         self._lifetimes = lifetimes or Lifetimes()
         self._wire: Encoding = wire
         self._patience_s = patience_s
         self._stuck_s = stuck_s
         self._lock = threading.Lock()
-        self._ports: list[RedisStream | RedisWork] = []
+        self._ports: list[Port] = []
 
-    def stream(self, stream: str, settings: AnalysisSettings, *, live: bool = False) -> RedisStream:
+    def stream(self, stream: str, settings: AnalysisSettings, *, live: bool = False) -> StreamSide:
         attempt = RedisAttempt(
             self._server,
             self._keys,
@@ -66,7 +73,8 @@ class RedisTransport:
             patience_s=self._patience_s,
             lifetimes=self._lifetimes,
         )
-        port = RedisStream(self._server, attempt, self._wire)
+        waiting = RedisStream(self._server, attempt, self._wire)
+        port: StreamSide = RedisLiveStream(waiting) if live else waiting
         self._keep(port)
         return port
 
@@ -93,6 +101,6 @@ class RedisTransport:
             port.close()
         self._server.close()
 
-    def _keep(self, port: RedisStream | RedisWork) -> None:
+    def _keep(self, port: Port) -> None:
         with self._lock:
             self._ports = [*(kept for kept in self._ports if not kept.is_closed), port]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -19,6 +20,9 @@ from mien.transport.redis_stream_scripts import CLOSE, MISSING, OFFER, REGISTER,
 
 PATIENCE_S = 60.0
 """How long a stream waits for a server that does not answer."""
+LIVE_PATIENCE_S = 0.5
+"""The same for a live stream once it runs: long enough to connect anew, too short to be waited
+for by a picture."""
 
 Answer = TypeVar("Answer")
 
@@ -51,6 +55,8 @@ class RedisAttempt:
         self._seen_s = time.monotonic()
         self._run_id = ""
         self.register()
+        if live:
+            self._patience_s = min(patience_s, LIVE_PATIENCE_S)
 
     @property
     def _work(self) -> str:
@@ -67,7 +73,8 @@ class RedisAttempt:
     def register(self) -> None:
         """Make the attempt known; again, under the same number, where the server forgot it."""
         lives = self.lives
-        if time.monotonic() - self._seen_s > max(lives.grace_s, 2 * self._patience_s):
+        longest_s = math.inf if self.live else max(lives.grace_s, 2 * self._patience_s)
+        if time.monotonic() - self._seen_s > longest_s:
             raise self._superseded()  # so long away that whoever came after may be gone as well
         found, fence = self.call(
             lambda client: REGISTER.run(

@@ -43,10 +43,12 @@ class RedisServer:
     It never shows the URL, which may hold a password; errors name host and port.
     """
 
-    def __init__(self, url: str) -> None:
-        """Raises:
-        UsageError: the URL is none of a Redis server.
-        TransportError: there is no server, or it does not let us in.
+    def __init__(self, url: str, *, wait_s: float = 0.0) -> None:
+        """Waits up to `wait_s` for a server that does not answer.
+
+        Raises:
+            UsageError: the URL is none of a Redis server.
+            TransportError: there is no server, or it does not let us in.
         """
         self.name = address_of(url)
         self._closed = threading.Event()
@@ -63,7 +65,7 @@ class RedisServer:
             )
         except ValueError:  # its text may quote the URL
             raise UsageError(f"MIEN_REDIS_URL of {self.name} has a wrong option") from None
-        self.call(lambda client: client.ping(), patience_s=0)
+        self.call(lambda client: client.ping(), patience_s=wait_s)
 
     def call(
         self, command: Callable[[redis.Redis], Answer], *, patience_s: float = math.inf

@@ -1,7 +1,8 @@
 """A stream process's side of the transport over Redis: it outlives a server that forgets.
 
 The images that were offered and not answered are kept here too, as many as the frame window lets
-wait. So whatever a server loses is offered again, and the reader never notices.
+wait. So whatever a server loses is offered again, and the reader never notices. Of a live stream
+only the last image is: the others would come too late.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ BEGINNING = b"0-0"
 
 
 class RedisStream:
-    """A `StreamPort`; a thread of its own renews the lease until `close`."""
+    """A `StreamPort` that waits for its server; a thread of its own renews the lease until `close`.
+
+    A live stream asks it through a `RedisLiveStream`, which does not wait.
+    """
 
     def __init__(self, server: RedisServer, attempt: RedisAttempt, wire: Encoding) -> None:
         self._server = server
@@ -49,6 +53,8 @@ class RedisStream:
     def offer(self, image: AnalysisImage) -> None:
         with self._sending:
             self._check()
+            if self._attempt.live:
+                self._outstanding.clear()
             self._outstanding[image.index] = image
             if not self._send(image):
                 self._recover()
@@ -67,7 +73,11 @@ class RedisStream:
     def numerics(self) -> Mapping[str, str]:
         self._check()
         self._numerics.update(self._attempt.numerics())
-        return merged(self._numerics)
+        return self.known_numerics()
+
+    def known_numerics(self) -> Mapping[str, str]:
+        """As `numerics`, as far as it is known without asking the server."""
+        return merged(list(self._numerics))
 
     def confirm(self) -> None:
         self._check()
@@ -136,13 +146,18 @@ class RedisStream:
         while not self._ended.wait(self._attempt.lives.renew_s):
             try:
                 self._renew(patience_s=0)
-            except Unreachable:
-                continue  # whoever waits for the server has patience of his own
             except Closed:
                 return
             except BaseException as error:  # noqa: BLE001 - told by the next call of the port
+                if self._is_passing(error):
+                    continue
                 self._failure = error
                 return
+
+    def _is_passing(self, error: BaseException) -> bool:
+        """Whether the lease may be renewed the next time: who waits has patience of his own."""
+        mended = self._attempt.live and isinstance(error, TransportError)  # it may be tomorrow
+        return mended or isinstance(error, Unreachable)
 
     def _check(self) -> None:
         if self._failure is not None:

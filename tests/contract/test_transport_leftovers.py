@@ -7,8 +7,7 @@ from dataclasses import replace
 import redis
 
 from mien.transport.keys import Lifetimes
-from mien.transport.redis import RedisTransport
-from mien.transport.redis_stream import RedisStream
+from mien.transport.redis import RedisTransport, StreamSide
 from tests.analyses import SETTINGS, image, record
 from tests.streams import QUICK, analyse, keys_of, read_all
 
@@ -22,6 +21,7 @@ def test_every_key_has_a_life_span(
         stream = transport.stream(name, SETTINGS, live=live)
         for index in range(3):
             stream.offer(image(name, index))
+        time.sleep(0.3 * live)  # its images leave in a thread of their own
         leases = work.take(2, 1)
         work.publish(leases[0], record(0))
         work.give_back(leases[1])
@@ -51,7 +51,7 @@ def test_work_of_a_camera_that_nobody_does_does_not_pile_up(
         stream.close()
 
 
-def begin_stream(transport: RedisTransport, number: int) -> RedisStream:
+def begin_stream(transport: RedisTransport, number: int) -> StreamSide:
     name = f"stream{number}"
     stream = transport.stream(name, SETTINGS, live=number % 4 == 0)
     for index in range(4):

@@ -221,6 +221,17 @@ def test_an_analyzer_without_a_server_finds_no_work_and_does_not_die(
     transport.close()
 
 
+def test_a_server_that_is_on_its_way_is_waited_for_by_those_who_can(
+    make_server: Callable[..., Server],
+) -> None:
+    server = make_server("valkey")
+    server.kill()
+    starter = threading.Timer(0.5, server.start)
+    starter.start()
+    RedisTransport(server.url, wait_s=20).close()
+    starter.join()
+
+
 def all_of(error: BaseException) -> str:
     """Everything that could be shown of an error, with its causes."""
     return "".join(traceback.format_exception(error))

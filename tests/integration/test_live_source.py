@@ -182,6 +182,26 @@ def test_a_short_freeze_is_an_outage_of_the_same_connection(camera: Camera) -> N
     assert latest.pts_ns - clock_ns < 1.2e9
 
 
+def test_the_length_of_an_outage_is_that_of_the_clock_where_the_cameras_is_slow(
+    camera: Camera,
+) -> None:
+    with (
+        Proxy(camera.port, clock=0.5) as proxy,
+        Watcher(camera.url(port=proxy.port), read_s=10) as watcher,
+    ):
+        watcher.more(125)  # five seconds, of which its clock knows half
+        proxy.freeze()
+        frozen_ns = time.monotonic_ns()
+        time.sleep(1.5)
+        proxy.thaw()
+        watcher.more()
+        true_ns = time.monotonic_ns() - frozen_ns
+    steps = [b.pts_ns - a.pts_ns for a, b in pairwise(watcher.frames[:25])]
+    assert sorted(steps)[12] == 20_000_000
+    (outage,) = watcher.outages
+    assert 1.3e9 < outage.pts_ns - outage.since_ns < min(2.2e9, true_ns)
+
+
 def test_a_connection_that_loses_a_fifth_of_its_packets_goes_on(camera: Camera) -> None:
     with Proxy(camera.port, loss=0.2) as proxy, Watcher(camera.url(port=proxy.port)) as watcher:
         watcher.more(75)
@@ -206,6 +226,53 @@ def test_a_password_that_is_changed_meanwhile_is_told_and_tried_slowly(camera: C
             time.sleep(2)
             assert porter.requests == asked
     assert watcher.source.reason == "stopped"
+
+
+def test_a_server_that_knows_the_camera_only_some_time_after_its_start_is_read_at_once(
+    camera: Camera,
+) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more(5)
+        camera.kill()
+        with Porter("404 Not Found", camera.port) as porter:
+            watcher.wait_for(lambda: "(404)" in watcher.source.trouble)
+            time.sleep(3)
+            assert porter.requests > 1
+        camera.start()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1, limit_s=10)
+        watcher.more(5)
+    assert epochs(watcher) == {0, 1}
+
+
+def test_a_camera_that_takes_connections_and_says_nothing_after_its_loss_is_waited_for(
+    camera: Camera,
+) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more(5)
+        camera.kill()
+        with Porter(None, camera.port) as porter:
+            watcher.wait_for(lambda: "did not answer" in watcher.source.trouble)
+            watcher.wait_for(lambda: porter.requests > 1)
+        camera.start()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1, limit_s=12)
+        watcher.more(5)
+    assert epochs(watcher) == {0, 1}
+    assert len(watcher.outages) == 1
+
+
+def test_a_camera_that_comes_back_with_another_codec_is_read(camera: Camera) -> None:
+    with Watcher(camera.url()) as watcher:
+        watcher.more(5)
+        assert watcher.source.info.codec == "h264"
+        camera.kill()
+        camera_clip(camera.folder / "clip.mp4", codec="libx265")
+        camera.start()
+        watcher.wait_for(lambda: watcher.source.reconnects == 1)
+        watcher.more(55)
+    later = [frame for frame in watcher.frames if frame.capture and frame.capture.epoch == 1]
+    numbers = [read_number(frame.picture) for frame in later]
+    assert numbers == [(numbers[0] + n) % 50 for n in range(len(numbers))]
+    assert watcher.source.changes == 0
 
 
 @pytest.mark.parametrize("silent", [True, False])

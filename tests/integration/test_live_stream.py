@@ -15,22 +15,12 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import OutputError, UsageError
-from mien.contract.ledger import FRAME_STATES
 from mien.contract.outputs import OutputSettings
-from mien.contract.pictures import Picture
-from mien.contract.requests import AnalysisRequest, RunRequest
-from mien.contract.stage import StageClock
-from mien.stages import StageGroup
-from mien.stream import Outcome, Stream
-from mien.transport.memory import MemoryTransport
-from mien.transport.ports import Transport
 from mien.transport.redis import RedisTransport
-from producer.source import open_source
 from tests.cameras import Camera, camera_clip
-from tests.pipelines import FixedTime, OneFace
+from tests.live_runs import Run, check_books, lines_of, request_for
+from tests.pipelines import FixedTime
 from tests.servers import Server
-from workers.analyzer import Analyzer
-from workers.sink import Sink
 
 
 @pytest.fixture
@@ -41,100 +31,6 @@ def camera(tmp_path: Path) -> Iterator[Camera]:
     camera_clip(folder / "clip.mp4")
     with Camera(folder) as camera:
         yield camera
-
-
-class SlowSink:
-    """A sink that takes its time, as an encoder does on a busy machine."""
-
-    def __init__(self, sink: Sink, seconds_s: float) -> None:
-        self._sink, self._seconds_s = sink, seconds_s
-        self.finish, self.abort, self.health = sink.finish, sink.abort, sink.health
-
-    def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
-        time.sleep(self._seconds_s)
-        self._sink.write(picture, pts_ns, duration_ns)
-
-
-class Run:
-    """What `mien run` does with a camera, with another pipeline."""
-
-    def __init__(
-        self,
-        request: RunRequest,
-        pipeline: OneFace | None = None,
-        *,
-        write_s: float = 0.0,
-        transport: Transport | None = None,
-    ) -> None:
-        self._eyes = pipeline or OneFace()
-        self._transport, clock = transport or MemoryTransport(), StageClock()
-        self._source = open_source(request.source, timeout_s=(2.0, 2.0))
-        self.stream = Stream(
-            request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock
-        )
-        if write_s:
-            assert self.stream._sink is not None
-            self.stream._sink = SlowSink(self.stream._sink, write_s)
-        self._group = StageGroup(self._stop)
-        self._group.start("producer", self.stream.produce)
-        self._muxer = self._group.start("muxer", self.stream.mux)
-        work = self._transport.work()
-        self._analyzer = Analyzer(work, lambda _: self._eyes, batch=8, clock=clock)
-        self._group.start("analyzer", self._analyzer.run)
-
-    def _stop(self) -> None:
-        self.stream.stop()
-        self._transport.close()
-
-    def wait_for(self, frames: int, limit_s: float = 60) -> None:
-        deadline = time.monotonic() + limit_s
-        while self.stream.progress.frames < frames and self._muxer.is_alive():
-            assert time.monotonic() < deadline, self.stream.live_status()
-            time.sleep(0.02)
-
-    def wait_back(self, limit_s: float = 60) -> None:
-        """Wait for the camera's return, and for a second of it."""
-        deadline = time.monotonic() + limit_s
-        while self.stream.live_status()["reconnects"] == 0:
-            assert time.monotonic() < deadline, self.stream.live_status()
-            time.sleep(0.02)
-        self.wait_for(self.stream.progress.frames + 25)
-
-    def end(self) -> Outcome:
-        """As Ctrl-C does."""
-        try:
-            self.stream.end_early()
-            self._muxer.join()
-            self._analyzer.drain()
-            self._group.join()
-            return self.stream.finish({})
-        finally:
-            self.stream.abort()
-            self._transport.close()
-            self._source.close()
-
-
-def request_for(camera: Camera, folder: Path, **changes: object) -> RunRequest:
-    settings: dict[str, object] = {
-        "analysis": AnalysisRequest(),
-        "outputs": (OutputSettings(folder / "out.mp4", None),),
-        "results": folder / "results.jsonl",
-        "report": folder / "report.json",
-    }
-    return RunRequest(camera.url(), **(settings | changes))  # type: ignore[arg-type]
-
-
-def lines_of(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
-
-
-def check_books(folder: Path, outcome: Outcome) -> dict[str, int]:
-    """Every frame has one state; the reasons of losses."""
-    frames = json.loads((folder / "report.json").read_text())["frames"]
-    total = outcome.end.frame_count + outcome.end.corrupt
-    assert sum(frames[state] for state in FRAME_STATES) == total
-    reasons: dict[str, int] = frames["reasons"]
-    return reasons
 
 
 def test_an_outage_is_in_the_picture_the_results_and_the_report(

@@ -1,7 +1,7 @@
 """What keeps a live stream from falling behind, and tells how it is."""
 
 from mien.contract.live import MOST_CREDIT, Credit, LiveProgress
-from producer.backoff import FIRST_S, LONGEST_S, REFUSED_S, Backoff
+from producer.backoff import FIRST_S, LONGEST_S, MOST_ABSENCES, REFUSED_S, Backoff
 
 
 class Clock:
@@ -100,6 +100,22 @@ def test_waits_double_up_to_a_limit_that_brings_a_camera_back_in_time() -> None:
 def test_no_two_cameras_are_tried_in_the_same_moment() -> None:
     assert Backoff(draw=lambda: 0.0).wait_s() == FIRST_S / 2
     assert len({Backoff().wait_s() for _ in range(20)}) > 15
+
+
+def test_who_gave_pictures_and_knows_them_no_more_is_asked_soon_but_not_for_ever() -> None:
+    backoff = Backoff(draw=lambda: 1.0)
+    assert backoff.wait_s(refused=True, absent=True) == REFUSED_S, "it has never worked"
+    for _ in range(2):
+        backoff.lasted(3)
+        waits = [backoff.wait_s(refused=True, absent=True) for _ in range(MOST_ABSENCES + 2)]
+        assert max(waits[:-2]) <= LONGEST_S
+        assert waits[-2:] == [REFUSED_S, REFUSED_S]
+
+
+def test_a_wrong_password_is_asked_for_seldom_though_it_has_worked() -> None:
+    backoff = Backoff(draw=lambda: 1.0)
+    backoff.lasted(3)
+    assert backoff.wait_s(refused=True) == REFUSED_S
 
 
 def test_who_refuses_is_asked_seldom() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.live_times import CAMERA_AHEAD_NS, LiveTimes
+from producer.live_times import BEHIND_NS, CAMERA_AHEAD_NS, LiveTimes
 
 MS = 1_000_000
 EVENTS = st.lists(
@@ -54,6 +54,20 @@ def test_a_camera_whose_clock_is_fast_does_not_run_away() -> None:
     for n in range(2000):
         last = times.place(50 * n * MS, 40 * n * MS)
     assert abs(last - 40 * 1999 * MS) <= CAMERA_AHEAD_NS + MS
+
+
+def test_a_camera_whose_clock_is_slow_does_not_fall_behind() -> None:
+    times = LiveTimes(paced=False)
+    last = 0
+    for n in range(25 * 3600):
+        last = times.place(int(39.6 * n * MS), 40 * n * MS)
+    assert 0 <= 40 * (25 * 3600 - 1) * MS - last <= BEHIND_NS
+
+
+def test_a_delay_on_the_way_moves_no_picture() -> None:
+    times = LiveTimes(paced=False)
+    placed = [times.place(40 * n * MS, (40 * n + (900 if n > 5 else 0)) * MS) for n in range(20)]
+    assert placed == [40 * n * MS for n in range(20)]
 
 
 def test_segments_that_come_late_move_what_follows() -> None:
