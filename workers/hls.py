@@ -53,7 +53,7 @@ class HlsStream:
         self._frames = 0
         self._ticks = 0
         self._left: list[str] = []
-        self._writer = _SegmentWriter(self._path.with_name(f".{self._path.stem}.partial.ts"))
+        self._writer = _SegmentWriter(_partial(self._path))
         with writing(self._path):
             self._playlist = read_playlist(self._path, KEY_EVERY_S)
             self._is_break = bool(self._playlist.segments)
@@ -80,10 +80,13 @@ class HlsStream:
         self._frames += 1
         self._ticks += picture.duration
 
-    def finish(self) -> OutputSummary:
+    def drain(self) -> None:
+        """Nothing is on its way."""
+
+    def finish(self, *, goes_on: bool) -> OutputSummary:
         if self._begin is not None:
             self._end_segment(self._end)
-        if self._playlist.segments:
+        if self._playlist.segments and not goes_on:
             with writing(self._path):
                 write_playlist(self._path, self._playlist, ended=True)
                 self._remove_left(0)
@@ -150,6 +153,19 @@ class HlsStream:
                 path.unlink(missing_ok=True)
 
 
+def end_playlist(path: Path) -> None:
+    """Tell players that no attempt goes on with the playlist that the last one has left.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with writing(path):
+        playlist = read_playlist(path, KEY_EVERY_S)
+        if playlist.segments:
+            write_playlist(path, playlist, ended=True)
+            _partial(path).unlink(missing_ok=True)
+
+
 class _SegmentWriter:
     """A file for FFmpeg to write to that becomes another one whenever a segment begins."""
 
@@ -181,6 +197,10 @@ class _SegmentWriter:
             self._file = None
             with suppress(OSError):  # the next attempt overwrites it
                 self._partial.unlink(missing_ok=True)
+
+
+def _partial(playlist: Path) -> Path:
+    return playlist.with_name(f".{playlist.stem}.partial.ts")
 
 
 def _beside(playlist: Path) -> list[tuple[int, Path]]:

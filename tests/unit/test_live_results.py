@@ -170,7 +170,7 @@ def test_a_crowd_and_many_outages_do_not_hide_where_the_last_run_ended(
     path = tmp_path / name
     results = open_results(path, overwrite=False, live=True)
     results.write(snapshot(faces=400), CAPTURE)
-    for _ in range(900):
+    for _ in range(2000):
         results.outage(GAP, 1_000_000_000)
     results.abort()
     assert path.stat().st_size > 2 * CHUNK_BYTES
