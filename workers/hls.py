@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 from mien.contract.outputs import OutputSettings
-from workers.hls_playlist import read_playlist, write_playlist
+from workers.hls_playlist import RollingPlaylist, read_playlist, write_playlist
 from workers.live_pictures import (
     KEY_EVERY_S,
     TICKS_A_SECOND,
@@ -57,7 +57,7 @@ class HlsStream:
         with writing(self._path):
             self._playlist = read_playlist(self._path, KEY_EVERY_S)
             self._is_break = bool(self._playlist.segments)
-            self._remove_leftovers()
+            _remove_unlisted(self._path, self._playlist)
             self._next = self._first_number()
             # One muxer for all segments: its counters must go on from one to the next.
             self._container = av.open(
@@ -141,17 +141,6 @@ class HlsStream:
         beside = [number + 1 for number, _ in _beside(self._path)]
         return max([self._playlist.sequence + len(self._playlist.segments), *beside])
 
-    def _remove_leftovers(self) -> None:
-        """Remove what a killed attempt had written but not listed, or no longer."""
-        listed = {segment.name for segment in self._playlist.segments}
-        numbers = [number for number, path in _beside(self._path) if path.name in listed]
-        if not numbers:
-            return
-        near = range(numbers[0] - _KEPT - 1, numbers[-1] + 2)
-        for number, path in _beside(self._path):
-            if number in near and path.name not in listed:
-                path.unlink(missing_ok=True)
-
 
 def end_playlist(path: Path) -> None:
     """Tell players that no attempt goes on with the playlist that the last one has left.
@@ -163,6 +152,7 @@ def end_playlist(path: Path) -> None:
         playlist = read_playlist(path, KEY_EVERY_S)
         if playlist.segments:
             write_playlist(path, playlist, ended=True)
+            _remove_unlisted(path, playlist)
             _partial(path).unlink(missing_ok=True)
 
 
@@ -197,6 +187,18 @@ class _SegmentWriter:
             self._file = None
             with suppress(OSError):  # the next attempt overwrites it
                 self._partial.unlink(missing_ok=True)
+
+
+def _remove_unlisted(path: Path, playlist: RollingPlaylist) -> None:
+    """Remove what an attempt had written but not listed, or no longer."""
+    listed = {segment.name for segment in playlist.segments}
+    numbers = [number for number, beside in _beside(path) if beside.name in listed]
+    if not numbers:
+        return
+    near = range(numbers[0] - _KEPT - 1, numbers[-1] + 2)
+    for number, beside in _beside(path):
+        if number in near and beside.name not in listed:
+            beside.unlink(missing_ok=True)
 
 
 def _partial(playlist: Path) -> Path:

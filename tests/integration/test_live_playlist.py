@@ -110,6 +110,7 @@ def test_a_playlist_that_nobody_goes_on_with_is_ended(path: Path) -> None:
         pass
     sink.abort()
     path.with_name(".live.partial.ts").write_text("of a killed attempt")
+    path.with_name("live-00001.ts").write_text("whole, and not listed yet")
     before = path.read_text()
     end_playlist(path)
     assert path.read_text() == before + "#EXT-X-ENDLIST\n"
