@@ -287,15 +287,19 @@ def test_a_wrong_password_is_said_at_once_and_tried_again_slowly(cli: Cli, camer
         ("rtsp://host/1", ["--no-video", "--results", "r.parquet"], "Parquet"),
         ("http://host/live.m3u8", ["--no-video", "--results", "r.parquet"], "Parquet"),
         ("rtsp://host/1", ["-o", "a.mp4", "--segment", "0.5"], "segments last"),
+        ("rtsp://host/1", ["--no-video", "--results", "notes.jsonl"], "no camera's results"),
     ],
 )
 def test_what_cannot_be_is_refused_before_it_is_queued(
     cli: Cli, source: str, options: list[str], sentence: str
 ) -> None:
     (cli.folder / "clip.mp4").touch()
+    notes = cli.folder / "notes.jsonl"
+    notes.write_text('{"precious": 1}')
     before = cli("jobs").stdout
     done = cli("attach", source, *options, env={"MIEN_SECRET": ""})
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "hunter2" not in done.stderr
+    assert notes.read_text() == '{"precious": 1}'
     assert cli("jobs").stdout == before
