@@ -90,7 +90,9 @@ def job_line(record: JobRecord) -> str:
     live = record.live or {}
     if record.state != "running":
         why = record.error or ("" if record.over else live.get("trouble"))
-        return f"{record.state}: {why.removeprefix('cancelled; ')}" if why else record.state
+        for said in ("cancelled; ", "cancelled "):
+            why = why and why.removeprefix(said)
+        return f"{record.state}: {why}" if why else record.state
     if live:
         return f"running  {_live(record.done, live)}"
     total = f"/{record.total}" if record.total else ""
@@ -109,8 +111,9 @@ def live_lines(record: JobRecord) -> list[str]:
     if live.get("drops"):
         drops = sorted(live["drops"].items(), key=lambda item: -item[1])
         lines.append("given up: " + ", ".join(f"{count} ({reason})" for reason, count in drops))
-    if live.get("outages"):
-        lines.append(f"outages: {live['outages']}, reconnects: {live['reconnects']}")
+    names = {"outages": "outages", "reconnects": "reconnects", "size_changes": "changes of size"}
+    if counts := [f"{name}: {live[key]}" for key, name in names.items() if live.get(key)]:
+        lines.append(", ".join(counts))
     for output in live.get("outputs", []):
         if output["lost"] or not output["fine"]:
             state = "well again" if output["fine"] else f"in trouble: {output['reason']}"

@@ -36,6 +36,7 @@ from workers.containers import constant_fps
 from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
+from workers.live_sink import LiveSink
 from workers.muxer import Muxer
 from workers.reorder import ReorderBuffer
 from workers.results import open_results
@@ -193,8 +194,10 @@ class Stream:
         self._window.close()
         self._port.close()
 
-    def finish(self, numerics: Mapping[str, str]) -> Outcome:
+    def finish(self, numerics: Mapping[str, str], *, goes_on: bool = False) -> Outcome:
         """Check the books and put the files in place, after both stages have returned.
+
+        goes_on: another attempt at a camera follows; its viewers are not told of an end.
 
         Raises:
             OutputError: a file cannot be written or does not read back.
@@ -208,7 +211,10 @@ class Stream:
         outputs: list[OutputSummary] = []
         if self._sink is not None:
             with self._clock.time("finish"):
-                outputs = self._sink.finish(self._port.confirm)
+                if goes_on and isinstance(self._sink, LiveSink):
+                    outputs = self._sink.hand_on(self._port.confirm)
+                else:
+                    outputs = self._sink.finish(self._port.confirm)
         self._port.confirm()
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin

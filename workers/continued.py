@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from mien.contract.frames import Capture, Gap
 from workers.faces import FaceSnapshot
 from workers.results_port import Results
-from workers.results_table import LIVE_COLUMNS, Origin
+from workers.results_table import SCHEMA_VERSION, Origin
 
 NS = 1_000_000_000
 
@@ -30,16 +31,14 @@ class LastMoment:
     epoch: int
 
 
-def last_moment(
-    lines: Sequence[str], *, is_csv: bool, names: Sequence[str] = LIVE_COLUMNS
-) -> LastMoment | None:
-    """From the last lines of a file, in order; None where they tell nothing of a camera.
+def last_moment(lines: Iterable[str], names: Sequence[str] | None = None) -> LastMoment | None:
+    """From the lines of a file, the last one first; None where they tell nothing of a camera.
 
-    names: of the columns of a CSV.
+    It reads no further than to the last line of a frame. names: of the columns of a CSV.
     """
     frame, end = None, None
-    for line in reversed(lines):
-        record = _record(line, names if is_csv else None)
+    for line in lines:
+        record = _record(line, names)
         try:
             if end is None and record.get("utc"):
                 end = _end_of(record)
@@ -47,11 +46,17 @@ def last_moment(
                 frame = int(record["frame"])
                 break
         except (KeyError, TypeError, ValueError):
-            return None
+            break
     return None if end is None else LastMoment(-1 if frame is None else frame, *end)
 
 
-def _record(line: str, names: Sequence[str] | None) -> Mapping[str, str]:
+def is_camera_line(line: str) -> bool:
+    """Whether a line of JSON is one of a camera's results; a file's own tell no time of day."""
+    is_ours = _record(line, None).get("v") == SCHEMA_VERSION
+    return is_ours and last_moment([line]) is not None
+
+
+def _record(line: str, names: Sequence[str] | None) -> Mapping[str, Any]:
     """Of a line of JSON, or of a CSV with columns of these names."""
     if names is not None:
         return next(csv.DictReader(io.StringIO(line), names), {})
@@ -62,7 +67,7 @@ def _record(line: str, names: Sequence[str] | None) -> Mapping[str, str]:
     return record if isinstance(record, dict) else {}
 
 
-def _end_of(record: Mapping[str, str]) -> tuple[int, int, int]:
+def _end_of(record: Mapping[str, Any]) -> tuple[int, int, int]:
     """Time, time since 1970 and epoch of the moment that a line ends at."""
     length_ns = round(float(record.get("length_s") or record.get("outage_s") or 0) * NS)
     time_ns = round(float(record["time_s"]) * NS) + length_ns

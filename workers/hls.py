@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 
 from mien.contract.outputs import OutputSettings
-from workers.hls_playlist import read_playlist, write_playlist
+from workers.hls_playlist import RollingPlaylist, read_playlist, write_playlist
 from workers.live_pictures import (
     KEY_EVERY_S,
     TICKS_A_SECOND,
@@ -53,11 +53,11 @@ class HlsStream:
         self._frames = 0
         self._ticks = 0
         self._left: list[str] = []
-        self._writer = _SegmentWriter(self._path.with_name(f".{self._path.stem}.partial.ts"))
+        self._writer = _SegmentWriter(_partial(self._path))
         with writing(self._path):
             self._playlist = read_playlist(self._path, KEY_EVERY_S)
             self._is_break = bool(self._playlist.segments)
-            self._remove_leftovers()
+            _remove_unlisted(self._path, self._playlist)
             self._next = self._first_number()
             # One muxer for all segments: its counters must go on from one to the next.
             self._container = av.open(
@@ -80,10 +80,13 @@ class HlsStream:
         self._frames += 1
         self._ticks += picture.duration
 
-    def finish(self) -> OutputSummary:
+    def drain(self) -> None:
+        """Nothing is on its way."""
+
+    def finish(self, *, goes_on: bool) -> OutputSummary:
         if self._begin is not None:
             self._end_segment(self._end)
-        if self._playlist.segments:
+        if self._playlist.segments and not goes_on:
             with writing(self._path):
                 write_playlist(self._path, self._playlist, ended=True)
                 self._remove_left(0)
@@ -138,16 +141,19 @@ class HlsStream:
         beside = [number + 1 for number, _ in _beside(self._path)]
         return max([self._playlist.sequence + len(self._playlist.segments), *beside])
 
-    def _remove_leftovers(self) -> None:
-        """Remove what a killed attempt had written but not listed, or no longer."""
-        listed = {segment.name for segment in self._playlist.segments}
-        numbers = [number for number, path in _beside(self._path) if path.name in listed]
-        if not numbers:
-            return
-        near = range(numbers[0] - _KEPT - 1, numbers[-1] + 2)
-        for number, path in _beside(self._path):
-            if number in near and path.name not in listed:
-                path.unlink(missing_ok=True)
+
+def end_playlist(path: Path) -> None:
+    """Tell players that no attempt goes on with the playlist that the last one has left.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with writing(path):
+        playlist = read_playlist(path, KEY_EVERY_S)
+        if playlist.segments:
+            write_playlist(path, playlist, ended=True)
+            _remove_unlisted(path, playlist)
+            _partial(path).unlink(missing_ok=True)
 
 
 class _SegmentWriter:
@@ -181,6 +187,22 @@ class _SegmentWriter:
             self._file = None
             with suppress(OSError):  # the next attempt overwrites it
                 self._partial.unlink(missing_ok=True)
+
+
+def _remove_unlisted(path: Path, playlist: RollingPlaylist) -> None:
+    """Remove what an attempt had written but not listed, or no longer."""
+    listed = {segment.name for segment in playlist.segments}
+    numbers = [number for number, beside in _beside(path) if beside.name in listed]
+    if not numbers:
+        return
+    near = range(numbers[0] - _KEPT - 1, numbers[-1] + 2)
+    for number, beside in _beside(path):
+        if number in near and beside.name not in listed:
+            beside.unlink(missing_ok=True)
+
+
+def _partial(playlist: Path) -> Path:
+    return playlist.with_name(f".{playlist.stem}.partial.ts")
 
 
 def _beside(playlist: Path) -> list[tuple[int, Path]]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mien.contract.atomic import AtomicFile, check_target, writing
-
-CHUNK_BYTES = 65536
+from workers.found_lines import FoundLines
 
 
 class LineFile(Protocol):
@@ -56,18 +55,31 @@ class GrowingFile:
     """A file that stands under its name from the first line on: a camera may run for a year.
 
     Every line is in it as soon as it is written, and stays, whatever becomes of the run. What is
-    there already is kept, but for a last line that a killed run left half-written.
+    there already is kept; whose it is has to be looked at (`found`) before a line is added.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         """Raises `UsageError` where the folder is missing, `OutputError` where it is closed."""
         check_target(path, overwrite=True)
         self._path = path
+        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND
         with writing(path):
-            flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | (os.O_TRUNC if overwrite else 0)
-            self._number = os.open(path, flags, 0o666)
-            drop_half_line(self._number)
-            self.is_new = os.fstat(self._number).st_size == 0
+            try:
+                self._number = os.open(path, flags | os.O_EXCL, 0o666)
+                self._may_remove = True
+            except FileExistsError:
+                self._number = os.open(path, flags | (os.O_TRUNC if overwrite else 0), 0o666)
+                self._may_remove = overwrite
+        self.found = FoundLines(self._number)
+        """What is in it."""
+        self.is_new = self.found.is_empty
+
+    def drop_half_line(self) -> None:
+        """Cut off what a killed run left half-written at the end."""
+        with writing(self._path):
+            if (end := self.found.whole_bytes) < os.fstat(self._number).st_size:
+                os.ftruncate(self._number, end)
+        self.is_new = self.found.is_empty
 
     def write(self, text: str) -> int:
         data = memoryview(text.encode())
@@ -76,41 +88,17 @@ class GrowingFile:
                 data = data[os.write(self._number, data) :]
         return len(text)
 
-    def first_line(self) -> str:
-        """Without its end; empty where there is none."""
-        return os.pread(self._number, CHUNK_BYTES, 0).decode(errors="replace").split("\n", 1)[0]
-
-    def last_lines(self) -> list[str]:
-        """Those at the end that are whole, in order; a few hundred at most."""
-        size = os.fstat(self._number).st_size
-        begin = max(0, size - CHUNK_BYTES)
-        lines = os.pread(self._number, size - begin, begin).decode(errors="replace").splitlines()
-        return lines[1:] if begin else lines
-
     def finish(self) -> None:
         with writing(self._path):
             os.fsync(self._number)
         self.abort()
 
     def abort(self) -> None:
+        """Close it; one that was begun here and got no line is removed."""
         number, self._number = self._number, -1
         if number < 0:
             return
         empty = os.fstat(number).st_size == 0
         os.close(number)
-        if empty:
+        if empty and self._may_remove:
             self._path.unlink(missing_ok=True)
-
-
-def drop_half_line(number: int) -> None:
-    """Cut a file off after its last end of a line."""
-    end = os.fstat(number).st_size
-    while end:
-        begin = max(0, end - CHUNK_BYTES)
-        found = os.pread(number, end - begin, begin).rfind(b"\n")
-        if found >= 0:
-            end = begin + found + 1
-            break
-        end = begin
-    if end != os.fstat(number).st_size:
-        os.ftruncate(number, end)

@@ -56,8 +56,11 @@ class LiveOutput(Protocol):
             OutputError: It cannot be written; it must be closed then.
         """
 
-    def finish(self) -> OutputSummary:
-        """Close it, and tell viewers that the stream has ended.
+    def drain(self) -> None:
+        """Say that no picture follows. It waits for nothing: `finish` does, which comes next."""
+
+    def finish(self, *, goes_on: bool) -> OutputSummary:
+        """Close it, and tell viewers that the stream has ended unless it `goes_on`.
 
         Raises:
             OutputError: It cannot be written.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import av
@@ -77,20 +77,39 @@ class LiveSink:
             raise
 
     def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+        return self._end(confirm, goes_on=False)
+
+    def hand_on(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+        """As `finish`, where another attempt goes on: no viewer is told that this was the end."""
+        return self._end(confirm, goes_on=True)
+
+    def _end(self, confirm: Callable[[], None], *, goes_on: bool) -> list[OutputSummary]:
+        """All outputs are finished, whichever fails; then the first failure is told."""
         self._check_open()
+        failures: list[OutputError] = []
+        summaries: list[OutputSummary] = []
         try:
             for branch in self._branches:
-                branch.put(branch.encoder.flush())
+                with _noted(failures):
+                    branch.put(branch.encoder.flush())
             confirm()
-            return [output.finish() for output in self._outputs]
+            for output in self._outputs:
+                output.drain()
+            for output in self._outputs:
+                with _noted(failures):
+                    summaries.append(output.finish(goes_on=goes_on))
         finally:
             self.abort()
+        if failures:
+            raise failures[0]
+        return summaries
 
     def abort(self) -> None:
         if self._is_open:
             self._is_open = False
-            for output in self._outputs:
-                output.close()
+            with ExitStack() as closing:  # each of them, whichever fails
+                for output in self._outputs:
+                    closing.callback(output.close)
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -98,6 +117,14 @@ class LiveSink:
 
     def health(self) -> list[OutputHealth]:
         return [output.health() for output in self._outputs]
+
+
+@contextmanager
+def _noted(failures: list[OutputError]) -> Iterator[None]:
+    try:
+        yield
+    except OutputError as error:
+        failures.append(error)
 
 
 def check_live(settings: OutputSettings) -> None:

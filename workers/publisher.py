@@ -74,7 +74,7 @@ class Publisher:
         self._lost: Counter[str] = Counter()
         self._arrived = self._ticks = self._connections = 0
         self._reason: str | None = None
-        self._ended = False
+        self._ended_s = 0.0
         self._connection: PublishingConnection | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -91,7 +91,14 @@ class Publisher:
             self._waiting.append(picture)
             self._changed.notify_all()
 
-    def finish(self) -> OutputSummary:
+    def drain(self) -> None:
+        """The time for what is left counts from now on."""
+        with self._changed:
+            self._ended_s = self._ended_s or time.monotonic()
+            self._changed.notify_all()
+
+    def finish(self, *, goes_on: bool) -> OutputSummary:
+        """Viewers are cut off in either case: a server forgets who publishes no more."""
         self._end(self._patience.farewell_s)
         health = self.health()
         return OutputSummary(
@@ -188,11 +195,13 @@ class Publisher:
         self._waiting.clear()
         self._needs_key = True
 
+    @property
+    def _ended(self) -> bool:
+        return self._ended_s > 0
+
     def _end(self, farewell_s: float) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-        self._thread.join(farewell_s)
+        self.drain()
+        self._thread.join(max(self._ended_s + farewell_s - time.monotonic(), 0.0))
         while self._thread.is_alive():
             connection = self._connection
             if connection is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,6 +13,7 @@ from workers.live_pictures import EncodedPicture
 from workers.publishing_process import REFUSED, Connection, packed
 
 STALLED = "the server stopped taking pictures"
+BROKEN_OFF = "it did not end in time, and was broken off"
 _MODULE = "workers.publishing_process"
 
 
@@ -32,6 +34,7 @@ class PublishingConnection:
         """Pictures that were handed over."""
         self.arrived = 0
         """Those of them that went out, as far as `look` knows."""
+        self._is_killed = False
         self._is_up = self._write(connection.to_line())
 
     def send(self, picture: EncodedPicture) -> bool:
@@ -58,13 +61,21 @@ class PublishingConnection:
         said = _pipe(self._process.stderr).read().decode(errors="replace").strip()
         for pipe in (self._process.stdout, self._process.stderr):
             _pipe(pipe).close()
+        return self._reason(code, said), code == REFUSED
+
+    def _reason(self, code: int, said: str) -> str | None:
+        """Why the process ended with this code, having said something or not."""
         if code == 0:
-            return None, False
-        reason = STALLED if code < 0 else said.splitlines()[-1] if said else "it failed"
-        return reason, code == REFUSED
+            return None
+        if code == -signal.SIGALRM:  # its own, see `publishing_process`
+            return STALLED
+        if code < 0:
+            return BROKEN_OFF if self._is_killed else f"its process was killed by signal {-code}"
+        return said.splitlines()[-1] if said else "it failed"
 
     def kill(self) -> None:
         """End it at once; may be called from another thread."""
+        self._is_killed = True
         self._process.kill()
 
     def _write(self, data: bytes) -> bool:

@@ -63,7 +63,10 @@ class Recording:
         self._frames += 1
         self._ticks += picture.duration
 
-    def finish(self) -> OutputSummary:
+    def drain(self) -> None:
+        """Nothing is on its way."""
+
+    def finish(self, *, goes_on: bool) -> OutputSummary:
         if self._open is not None:
             self._open.end()
             self._open = None

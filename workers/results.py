@@ -14,9 +14,11 @@ from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Capture, Gap
 from workers.continued import Continued, last_moment
 from workers.faces import FaceSnapshot, TrackedFace
+from workers.found_results import check_found, check_ours
 from workers.line_files import GrowingFile, LineFile, WholeFile
 from workers.results_port import Results
 from workers.results_table import (
+    SCHEMA_VERSION,
     Origin,
     Row,
     Table,
@@ -32,8 +34,6 @@ from workers.results_table import (
     utc,
 )
 
-SCHEMA_VERSION = 1
-
 
 def check_results(path: Path | None, *, overwrite: bool, live: bool | None = False) -> None:
     """Refuse early what `open_results` would refuse.
@@ -42,7 +42,8 @@ def check_results(path: Path | None, *, overwrite: bool, live: bool | None = Fal
 
     Raises:
         UsageError: the extension is unknown or does not fit the source, the folder is missing, the
-            file exists and must not be replaced, or Parquet is asked for without pyarrow.
+            file exists and must not be replaced, nor added to where a live source's results would
+            be, or Parquet is asked for without pyarrow.
     """
     if path is None:
         return
@@ -56,6 +57,8 @@ def check_results(path: Path | None, *, overwrite: bool, live: bool | None = Fal
     if kind == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow, which mien's extra 'parquet' brings")
     check_target(path, overwrite or live is not False)
+    if live and not overwrite:
+        check_found(path)
 
 
 def open_results(
@@ -79,21 +82,21 @@ def open_results(
     if not live:
         whole = WholeFile(AtomicFile(path, overwrite))
         return JsonLines(whole) if path.suffix.lower() == ".jsonl" else CsvRows(whole, names)
-    growing = GrowingFile(path, overwrite=overwrite)
-    results = _live_results(growing, path, names)
-    is_csv = path.suffix.lower() == ".csv"
-    after = last_moment(growing.last_lines(), is_csv=is_csv, names=names)
-    return results if after is None else Continued(results, after)
+    return _live_results(GrowingFile(path, overwrite=overwrite), path, names)
 
 
 def _live_results(growing: GrowingFile, path: Path, names: Sequence[str]) -> Results:
-    if path.suffix.lower() == ".jsonl":
-        return JsonLines(growing)
-    header = growing.first_line()
-    if header and header != ",".join(names):
+    """Goes on in what is there; where that is another one's, it is left as it is."""
+    is_csv = path.suffix.lower() == ".csv"
+    try:
+        check_ours(growing.found, path, [names])
+        growing.drop_half_line()
+        after = last_moment(growing.found.backwards(), names if is_csv else None)
+        results = CsvRows(growing, names) if is_csv else JsonLines(growing)
+    except BaseException:
         growing.abort()
-        raise UsageError(f"{path} is there already, with other columns; give --overwrite or a name")
-    return CsvRows(growing, names)
+        raise
+    return results if after is None else Continued(results, after)
 
 
 class NoResults:

@@ -13,6 +13,9 @@ from workers.faces import FaceSnapshot, TrackedFace
 if TYPE_CHECKING:
     import pandas
 
+SCHEMA_VERSION = 1
+"""Of a line of JSON."""
+
 FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
 COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
 _LIVE = ("utc", "epoch", "outage_s")

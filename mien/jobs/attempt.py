@@ -14,8 +14,9 @@ from mien.contract.histogram_clock import HistogramClock
 from mien.contract.requests import SEGMENT_S, RunRequest
 from mien.driving import drive
 from mien.interrupts import Interrupts
+from mien.jobs.closing import close_playlists
 from mien.jobs.horse_voice import HorseVoice
-from mien.jobs.record import JobRecord, State, What, failed
+from mien.jobs.record import JobRecord, What, cancelled, failed
 from mien.jobs.roots import Roots
 from mien.jobs.source_mark import source_mark, stream_name
 from mien.jobs.store import JobStore
@@ -24,6 +25,7 @@ from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
 from producer.addresses import kind_of_name
+from producer.decoding import CONNECTION_LOST
 from producer.live import LiveOptions
 from producer.source import Source, open_source
 
@@ -53,24 +55,52 @@ def carry_out(
     except (Interrupted, Superseded):
         raise
     except Cancelled:
-        return teller.end(
-            replace(teller.record, state="cancelled", exit_code=JobError.exit_code,
-                    error="cancelled; nothing was written")
-        )  # fmt: skip
+        return _end_early(teller, _cancelled(teller.record), roots)
     except MienError as error:
-        return teller.end(failed(teller.record, str(error), error.exit_code, time.time()))
+        last = failed(teller.record, str(error), error.exit_code, time.time())
+        return _end_early(teller, last, roots)
     except Exception as error:  # noqa: BLE001 - whoever waits for the job has to be told
         _tell_bug(record, error)
         text = f"a bug in mien: {type(error).__name__}; the stream worker's log has more"
-        return teller.end(failed(teller.record, text, OUR_BUG, time.time()))
-    state: State = "cancelled" if teller.cancelled else "finished"
-    frames = outcome.progress.frames
-    return teller.end(
-        replace(
-            teller.record, state=state, exit_code=0, written=_written(outcome), done=frames,
-            total=None if outcome.info.kind == "live" else outcome.info.frame_count,
-            fps=round(frames / outcome.seconds["wall"], 1) if outcome.seconds["wall"] else None,
-        )
+        return _end_early(teller, failed(teller.record, text, OUR_BUG, time.time()), roots)
+    return teller.end(_ended(teller.record, request, outcome, is_cancelled=teller.cancelled))
+
+
+def _end_early(teller: Teller, record: JobRecord, roots: Roots) -> JobRecord:
+    """The end of a job whose outputs no attempt has finished."""
+    record = teller.end(record)
+    close_playlists(record, roots)
+    return record
+
+
+def _cancelled(record: JobRecord) -> JobRecord:
+    """The record of an attempt that was cancelled without having written anything of its own."""
+    if record.left:
+        return cancelled(record, time.time())
+    return replace(
+        record, state="cancelled", exit_code=JobError.exit_code,
+        error="cancelled; nothing was written",
+    )  # fmt: skip
+
+
+def _ended(
+    record: JobRecord, request: RunRequest, outcome: Outcome, *, is_cancelled: bool
+) -> JobRecord:
+    """The record of an attempt that has finished its outputs."""
+    is_live, frames, wall_s = (
+        outcome.info.kind == "live", outcome.progress.frames, outcome.seconds["wall"]
+    )  # fmt: skip
+    if is_live and not is_cancelled and outcome.end.reason == CONNECTION_LOST:
+        limit_s = request.give_up_after_s
+        why = (record.live or {}).get("trouble") or outcome.end.reason
+        text = f"given up: {outcome.info.name} gave no picture for {limit_s:g} s ({why})"
+        record = failed(record, text, JobError.exit_code, time.time())
+    else:
+        record = replace(record, state="cancelled" if is_cancelled else "finished", exit_code=0)
+    return replace(
+        record, written=_written(outcome), done=frames,
+        total=None if is_live else outcome.info.frame_count,
+        fps=round(frames / wall_s, 1) if wall_s else None,
     )  # fmt: skip
 
 
@@ -111,8 +141,10 @@ def _run(
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer")
-        outcome = stream.finish(stream.numerics())
-        if stream.is_live and interrupts.count and not teller.cancelled:
+        goes_on = stream.is_live and interrupts.count > 0 and not teller.cancelled
+        outcome = stream.finish(stream.numerics(), goes_on=goes_on)
+        if goes_on:
+            teller.hand_on(_written(outcome))
             raise Interrupted("the worker was told to stop; another one goes on with the camera")
         return outcome
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from mien.contract.errors import JobError, MienError, UsageError
@@ -13,8 +12,9 @@ from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.contract.wire import Encoding
 from mien.jobs.attempt import carry_out
+from mien.jobs.closing import close_playlists
 from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
-from mien.jobs.record import JobRecord, failed, given_up
+from mien.jobs.record import JobRecord, cancelled, failed, given_up
 from mien.jobs.roots import Roots
 from mien.jobs.secrets import reveal
 from mien.jobs.store import JobStore
@@ -39,11 +39,15 @@ def run(job: str) -> None:
     url = os.environ.get(REDIS_URL, DEFAULT_URL)
     store = JobStore(RedisServer(url))
     record = store.get(job, PATIENCE_S)
-    if record is None or record.over:
+    if record is None:
         return
-    if store.end_is_wished(job, PATIENCE_S):
-        end(store, replace(record, state="cancelled", exit_code=JobError.exit_code,
-                           error="cancelled before it began", ended_s=time.time()))  # fmt: skip
+    roots = Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT))
+    if not record.over and store.end_is_wished(job, PATIENCE_S):
+        record = cancelled(record, time.time())
+        end(store, record)
+    if record.over:
+        if record.state == "cancelled":
+            close_playlists(record, roots)
         return
     try:
         request = _request(record)
@@ -56,7 +60,7 @@ def run(job: str) -> None:
         request,
         store=store,
         open_transport=lambda: RedisTransport(url, wire=wire),
-        roots=Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT)),
+        roots=roots,
     )
     if record.webhook is not None:
         tell(record.webhook, record)

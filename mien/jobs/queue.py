@@ -19,7 +19,15 @@ from rq.serializers import JSONSerializer
 from mien.contract.errors import JobError, UsageError
 from mien.contract.request_json import request_to_json
 from mien.contract.requests import RunRequest
-from mien.jobs.record import KEEP_S, MOST_BYTES, JobRecord, failed, given_up, largest_bytes
+from mien.jobs.record import (
+    KEEP_S,
+    MOST_BYTES,
+    JobRecord,
+    cancelled,
+    failed,
+    given_up,
+    largest_bytes,
+)
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
@@ -143,15 +151,18 @@ class Jobs:
             return record
         self.store.wish_end(job)  # and not forgotten: a worker may be about to begin
         if record.state == "queued" and self._withdraw(job):
-            record = replace(record, state="cancelled", exit_code=JobError.exit_code,
-                             error="cancelled before it began", ended_s=time.time())  # fmt: skip
+            record = cancelled(record, time.time())
             self.store.put(record, patience_s=0)
+            if record.playlists:  # a worker has to end them, since only workers reach the files
+                self._enqueue(record)
             if record.webhook is not None:
                 tell(record.webhook, record)
         return record
 
     def retry(self, job: str) -> JobRecord:
         """Put a job that failed or was cancelled into the queue again.
+
+        What a camera's job has recorded stays its own, and is gone on with.
 
         Raises:
             UsageError: there is no such job, or it is not over, or it is finished.
@@ -166,7 +177,7 @@ class Jobs:
         self.store.forget_wish(job)
         record = replace(
             record, state="queued", error=None, exit_code=None, ended_s=None, eta_s=None,
-            done=0, written=(), owns_outputs=False,
+            done=0, written=record.left, owns_outputs=bool(record.left),
         )  # fmt: skip
         self.store.put(record, patience_s=0)
         self._enqueue(record)

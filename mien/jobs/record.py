@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mien.contract.errors import JobError
+from mien.contract.outputs import parse_target
 from mien.jobs.live_status import largest_status, shortened
+from producer.addresses import kind_of_name
 
 State = Literal[
     "queued", "waiting for the source", "waiting for an analyzer", "running",
@@ -77,11 +80,39 @@ class JobRecord:
         return str(self.request["source"])
 
     @property
+    def is_camera(self) -> bool:
+        """Whether its source has no end, as far as its request or an attempt knows."""
+        is_known = "fps" in (self.live or {}) or bool(self.request.get("attached"))
+        return is_known or kind_of_name(self.source) == "camera"
+
+    @property
+    def left(self) -> tuple[What, ...]:
+        """What a camera's attempts have left without being its last; those of files leave nothing.
+
+        Files and results grow in place; a report is there where an attempt was told to leave.
+        """
+        if not (self.is_camera and self.owns_outputs):
+            return ()
+        there: dict[What, object] = {
+            "output": self.request.get("outputs"),
+            "results": self.request.get("results"),
+            "report": "report" in self.written,
+        }
+        return tuple(what for what, is_there in there.items() if is_there)
+
+    @property
+    def playlists(self) -> list[Path]:
+        """Those that a camera's attempts have left, with or without an end."""
+        outputs = self.request["outputs"] if "output" in self.left else []
+        targets = [parse_target(str(output["target"])) for output in outputs]
+        return [path for path in targets if isinstance(path, Path) and is_playlist(path)]
+
+    @property
     def outputs(self) -> list[str]:
         """Paths of the files that are in place."""
         targets: list[str] = [str(output["target"]) for output in self.request.get("outputs", [])]
         places: dict[What, list[str | None]] = {
-            "output": [segments_of(name) if self.live else name for name in targets],
+            "output": [segments_of(name) if self.is_camera else name for name in targets],
             "results": [self.request.get("results")],
             "report": [self.request.get("report")],
         }
@@ -116,17 +147,34 @@ def record_from_json(text: bytes) -> JobRecord:
 
 def segments_of(target: str) -> str:
     """The names of the files that a camera's output is recorded into; others keep theirs."""
-    path = Path(target)
-    if "://" in target or path.suffix.lower() == ".m3u8":
+    path = parse_target(target)
+    if isinstance(path, str) or is_playlist(path):
         return target
     return str(path.with_name(f"{path.stem}-*{path.suffix}"))
 
 
+def is_playlist(path: Path) -> bool:
+    return path.suffix.lower() == ".m3u8"
+
+
 def failed(record: JobRecord, error: str, exit_code: int, ended_s: float) -> JobRecord:
-    """The record of a job that ended without what it was asked for."""
+    """The record of a job that ended without all that it was asked for."""
     return dataclasses.replace(
-        record, state="failed", error=shortened(error, LONGEST_ERROR_BYTES),
+        record, state="failed", written=record.left, error=shortened(error, LONGEST_ERROR_BYTES),
         exit_code=exit_code, ended_s=ended_s, eta_s=None,
+    )  # fmt: skip
+
+
+def cancelled(record: JobRecord, ended_s: float) -> JobRecord:
+    """The record of a job that was cancelled while no attempt was at its source.
+
+    What a camera's earlier attempts have recorded is finished and stays, so that all is well.
+    """
+    left = record.left
+    return dataclasses.replace(
+        record, state="cancelled", written=left, ended_s=ended_s, eta_s=None,
+        exit_code=0 if left else JobError.exit_code,
+        error=f"cancelled {'between two attempts' if record.owns_outputs else 'before it began'}",
     )  # fmt: skip
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from mien.jobs.live_status import live_status, waiting_status
-from mien.jobs.record import JobRecord
+from mien.jobs.record import JobRecord, What
 from mien.jobs.store import JobStore
 from mien.stream import Stream
 from mien.transport.ports import Superseded
@@ -73,6 +74,12 @@ class Teller:
             if not stream.is_live:
                 raise Cancelled
             stream.end_early()
+
+    def hand_on(self, written: tuple[What, ...]) -> None:
+        """Note what this attempt leaves in place for another one to go on with."""
+        self.record = replace(self.record, written=written)
+        with suppress(Unreachable):  # what grows is known without it
+            self._put(patience_s=0)
 
     def end(self, record: JobRecord) -> JobRecord:
         """Write the last record; waits for a server that is away."""

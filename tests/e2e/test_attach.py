@@ -12,6 +12,8 @@ from typing import Any
 import av
 import pytest
 
+from mien.contract.errors import JobError
+from mien.jobs.queue import Jobs
 from tests.cameras import Camera, Porter, camera_clip
 from tests.deployment import Cli, Daemon, horses, nursery, stream_worker, wait_for
 from tests.publishing import listening
@@ -92,6 +94,15 @@ def recordings(cli: Cli) -> list[Path]:
     return sorted(cli.folder.glob("cam-*.mkv"))
 
 
+def is_ended(cli: Cli) -> bool:
+    """Whether players are told that nothing more will come."""
+    return "#EXT-X-ENDLIST" in (cli.folder / "live.m3u8").read_text()
+
+
+def in_place(cli: Cli, *names: str) -> list[str]:
+    return [str(cli.folder / name) for name in names]
+
+
 def assert_time_goes_forward(lines: list[dict[str, Any]]) -> None:
     for before, after in pairwise(lines):
         assert before["time_s"] <= after["time_s"]
@@ -152,17 +163,85 @@ def test_the_death_of_its_worker_is_an_outage_and_no_more(
 def test_a_worker_that_is_told_to_stop_hands_its_camera_on(
     cli: Cli, camera: Camera, worker: Daemon, server: Server, tmp_path: Path
 ) -> None:
-    job = attach(cli, camera.url(), "-o", "cam.mp4")
-    await_live(cli, job, 25)
+    outputs = ("-o", "cam.mp4", "-o", "live.m3u8", "--report", "r.json")
+    job = attach(cli, camera.url(), *outputs)
+    await_live(cli, job, 75)
     worker.send(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert cli.status(job)["state"] == "queued"
+    status = cli.status(job)
+    assert status["state"] == "queued"
+    assert status["outputs"] == in_place(cli, "cam-*.mp4", "live.m3u8", "r.jsonl", "r.json")
     (first,) = cli.folder.glob("cam-*.mp4")
     assert shown(first) > 25
+    assert not is_ended(cli), "players wait for the next attempt"
     with stream_worker(server, tmp_path / "second.log", env=SECRET):
         await_live(cli, job, 25)
         assert cancel(cli, job)["attempts"] == 2
+    assert is_ended(cli)
+    assert (cli.folder / "live.m3u8").read_text().count("#EXT-X-DISCONTINUITY\n") == 1
     assert_time_goes_forward(results(cli))
+
+
+@pytest.mark.usefixtures("_analyzer", "worker")
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_a_camera_s_job_that_is_tried_again_goes_on_with_its_own(
+    cli: Cli, camera: Camera, options: tuple[str, ...]
+) -> None:
+    outputs = ("-o", "cam.mkv", "-o", "live.m3u8", "--report", "r.json")
+    job = attach(cli, camera.url(), *outputs, *options)
+    await_live(cli, job, 75)
+    cancel(cli, job)
+    before = results(cli)
+    assert cli("retry", job).returncode == 0
+    await_live(cli, job, 75)
+    ended = cancel(cli, job)
+    assert (ended["state"], ended["error"], ended["attempts"]) == ("cancelled", None, 2)
+    assert results(cli)[: len(before)] == before
+    assert_time_goes_forward(results(cli))
+    assert {line["epoch"] for line in results(cli)} == {0, 1}
+    assert len(recordings(cli)) == 2
+    assert (cli.folder / "live.m3u8").read_text().count("#EXT-X-DISCONTINUITY\n") == 1
+    assert is_ended(cli)
+
+
+@pytest.mark.usefixtures("_analyzer", "worker")
+def test_a_camera_that_is_given_up_has_failed_and_leaves_all_it_showed(
+    cli: Cli, folder: Path
+) -> None:
+    with Camera(folder / "camera") as camera:
+        wish = ("-o", "cam.mkv", "-o", "live.m3u8", "--give-up-after", "2")
+        job = attach(cli, camera.url(), *wish)
+        await_live(cli, job, 75)
+        camera.kill()
+        ended = cli.await_state(job, "failed", "finished", "cancelled")
+    assert ended["state"] == "failed"
+    assert str(ended["error"]).startswith("given up: rtsp://")
+    assert "gave no picture for 2 s (" in str(ended["error"])
+    assert "hunter" not in json.dumps(ended)
+    with Jobs(cli.server.url) as jobs:
+        assert jobs.find(job).exit_code == JobError.exit_code
+    assert ended["outputs"] == in_place(cli, "cam-*.mkv", "live.m3u8", "r.jsonl")
+    assert is_ended(cli)
+    assert shown(cli.folder / "live.m3u8") >= 75
+
+
+@pytest.mark.usefixtures("_analyzer")
+def test_a_camera_s_job_that_is_cancelled_while_it_waits_again_is_ended_as_a_whole(
+    cli: Cli, folder: Path, worker: Daemon, server: Server, tmp_path: Path
+) -> None:
+    with Camera(folder / "camera") as camera:
+        job = attach(cli, camera.url(), "-o", "cam.mkv", "-o", "live.m3u8")
+        await_live(cli, job, 75)
+        camera.kill()
+        for pid in (*horses(worker), worker.pid):
+            os.kill(pid, signal.SIGKILL)
+        assert not is_ended(cli)
+        with stream_worker(server, tmp_path / "second.log", env=SECRET):
+            cli.await_state(job, "waiting for the source")
+            ended = cancel(cli, job)
+            wait_for(lambda: is_ended(cli))
+    assert (ended["state"], ended["error"]) == ("cancelled", "cancelled between two attempts")
+    assert ended["outputs"] == in_place(cli, "cam-*.mkv", "live.m3u8", "r.jsonl")
 
 
 @pytest.mark.usefixtures("_analyzer", "worker")
@@ -208,15 +287,19 @@ def test_a_wrong_password_is_said_at_once_and_tried_again_slowly(cli: Cli, camer
         ("rtsp://host/1", ["--no-video", "--results", "r.parquet"], "Parquet"),
         ("http://host/live.m3u8", ["--no-video", "--results", "r.parquet"], "Parquet"),
         ("rtsp://host/1", ["-o", "a.mp4", "--segment", "0.5"], "segments last"),
+        ("rtsp://host/1", ["--no-video", "--results", "notes.jsonl"], "no camera's results"),
     ],
 )
 def test_what_cannot_be_is_refused_before_it_is_queued(
     cli: Cli, source: str, options: list[str], sentence: str
 ) -> None:
     (cli.folder / "clip.mp4").touch()
+    notes = cli.folder / "notes.jsonl"
+    notes.write_text('{"precious": 1}')
     before = cli("jobs").stdout
     done = cli("attach", source, *options, env={"MIEN_SECRET": ""})
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "hunter2" not in done.stderr
+    assert notes.read_text() == '{"precious": 1}'
     assert cli("jobs").stdout == before

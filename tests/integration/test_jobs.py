@@ -14,12 +14,14 @@ from mien.contract.errors import JobError, SourceError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs import horse
+from mien.jobs.environment import OUTPUT_ROOT
 from mien.jobs.following import follow
 from mien.jobs.queue import Jobs
 from mien.jobs.record import MOST_BYTES, JobRecord
 from mien.jobs.submission import absolute, check_submission
 from tests.faces import make_face_clip
 from tests.servers import free_port
+from workers.hls_playlist import RollingPlaylist, write_playlist
 
 SECRET, PASSWORD = "the secret of the house", "hunter2"
 
@@ -220,6 +222,69 @@ def test_a_finished_job_is_not_tried_again(jobs: Jobs, clip: Path) -> None:
     assert jobs.store.put(replace(record, state="finished", exit_code=0))
     with pytest.raises(UsageError, match="finished"):
         jobs.retry("a")
+
+
+def recorded(jobs: Jobs, folder: Path) -> JobRecord:
+    """The job of a camera whose attempt has recorded, and was told to leave."""
+    outputs = tuple(OutputSettings(folder / name, None) for name in ("cam.mkv", "live.m3u8"))
+    wish = RunRequest(camera(), AnalysisRequest(), outputs, folder / "r.jsonl", overwrite=True)
+    record, _ = jobs.submit(wish, job="a", secret=SECRET)
+    record = replace(record, attempts=1, owns_outputs=True, done=50, live={"fps": 25.0})
+    assert jobs.store.put(record)
+    (folder / "live-00000.ts").touch()
+    playlist = RollingPlaylist(2)
+    playlist.add("live-00000.ts", 2.0, 0.0, is_break=False)
+    write_playlist(folder / "live.m3u8", playlist)
+    return record
+
+
+def is_ended(folder: Path) -> bool:
+    return "#EXT-X-ENDLIST" in (folder / "live.m3u8").read_text()
+
+
+def test_a_camera_that_is_cancelled_between_attempts_has_left_its_files(
+    jobs: Jobs, client: redis.Redis, tmp_path: Path
+) -> None:
+    recorded(jobs, tmp_path)
+    ended = jobs.cancel("a")
+    assert (ended.state, ended.exit_code) == ("cancelled", 0)
+    assert ended.error == "cancelled between two attempts"
+    assert ended.outputs == [
+        str(tmp_path / name) for name in ("cam-*.mkv", "live.m3u8", "r.jsonl")
+    ]  # fmt: skip
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"], "its playlist has to be ended"
+    assert carry_out(jobs, "a") == ended
+    assert is_ended(tmp_path)
+
+
+def test_a_camera_whose_next_attempt_is_about_to_begin_is_ended_the_same(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    recorded(jobs, tmp_path)
+    jobs.store.wish_end("a")
+    ended = carry_out(jobs, "a")
+    assert (ended.state, ended.exit_code, len(ended.outputs)) == ("cancelled", 0, 3)
+    assert is_ended(tmp_path)
+
+
+def test_a_playlist_outside_of_the_worker_s_folder_is_not_touched(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded(jobs, tmp_path)
+    monkeypatch.setenv(OUTPUT_ROOT, str(tmp_path / "other"))
+    jobs.cancel("a")
+    assert carry_out(jobs, "a").state == "cancelled"
+    assert not is_ended(tmp_path)
+
+
+def test_what_a_camera_has_recorded_stays_its_own_when_it_is_tried_again(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    recorded(jobs, tmp_path)
+    jobs.cancel("a")
+    again = jobs.retry("a")
+    assert (again.state, again.owns_outputs, again.error) == ("queued", True, None)
+    assert jobs.cancel("a").error == "cancelled between two attempts"
 
 
 def test_a_request_of_another_version_fails_once_and_says_so(jobs: Jobs, clip: Path) -> None:

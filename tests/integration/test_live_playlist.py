@@ -6,7 +6,9 @@ import pytest
 
 from tests.live import INFO, feed, is_gapless, names, settings_for, shown
 from workers.encoder import open_sink
+from workers.hls import end_playlist
 from workers.hls_playlist import RollingPlaylist, Segment, read_playlist, write_playlist
+from workers.live_sink import LiveSink
 from workers.sink import Sink
 
 SEGMENT = 50
@@ -20,6 +22,10 @@ def path(tmp_path: Path) -> Path:
 
 def begin(path: Path) -> Sink:
     return open_sink(settings_for(path, overwrite=True), INFO, None)
+
+
+def open_live(path: Path) -> LiveSink:
+    return LiveSink(settings_for(path, overwrite=True), INFO)
 
 
 def segments(path: Path) -> list[str]:
@@ -84,6 +90,39 @@ def test_a_playlist_that_was_given_up_goes_on_behind_a_break(path: Path) -> None
     assert all(is_gapless(numbers[n : n + SEGMENT]) for n in range(0, 6 * SEGMENT, SEGMENT))
     assert [numbers[n] for n in range(0, 6 * SEGMENT, 2 * SEGMENT)] == [1000, 2000, 3000]
     assert names(path.parent) == [*segments(path), "live.m3u8"]
+
+
+def test_a_playlist_that_is_handed_on_is_whole_and_open(path: Path) -> None:
+    for attempt in range(2):
+        sink = open_live(path)
+        for _ in feed(sink, range(1000 * attempt, 1000 * attempt + SEGMENT + 10)):
+            pass
+        sink.hand_on()
+        assert "#EXT-X-ENDLIST" not in path.read_text()
+    end_playlist(path)  # or a player would wait for more
+    assert shown(path) == [*range(SEGMENT + 10), *range(1000, 1000 + SEGMENT + 10)]
+    assert path.read_text().count("#EXT-X-DISCONTINUITY\n") == 1
+
+
+def test_a_playlist_that_nobody_goes_on_with_is_ended(path: Path) -> None:
+    sink = begin(path)
+    for _ in feed(sink, range(SEGMENT + 10)):
+        pass
+    sink.abort()
+    path.with_name(".live.partial.ts").write_text("of a killed attempt")
+    path.with_name("live-00001.ts").write_text("whole, and not listed yet")
+    before = path.read_text()
+    end_playlist(path)
+    assert path.read_text() == before + "#EXT-X-ENDLIST\n"
+    assert names(path.parent) == ["live-00000.ts", "live.m3u8"]
+
+
+@pytest.mark.parametrize("text", [None, "", "another program's\n"])
+def test_what_is_no_playlist_of_ours_is_not_ended(path: Path, text: str | None) -> None:
+    if text is not None:
+        path.write_text(text)
+    end_playlist(path)
+    assert (path.read_text() if path.exists() else None) == text
 
 
 def test_what_lies_beside_a_lost_playlist_is_not_overwritten(path: Path) -> None:

@@ -184,6 +184,18 @@ def test_a_playlist_on_a_full_disk_ends_the_run_and_stays_whole(tmp_path: Path) 
     assert names(tmp_path) == []
 
 
+def test_an_output_that_cannot_be_finished_costs_no_other_its_end(tmp_path: Path) -> None:
+    sink = open_sink(settings_for(tmp_path / "a.m3u8", tmp_path / "b.m3u8"), INFO, None)
+    for _ in feed(sink, range(75)):
+        pass
+    (tmp_path / ".a.m3u8.partial").mkdir()  # where its text is written
+    with pytest.raises(OutputError, match=r"a\.m3u8"):
+        sink.finish()
+    assert "#EXT-X-ENDLIST" not in (tmp_path / "a.m3u8").read_text()
+    assert (tmp_path / "b.m3u8").read_text().endswith("#EXT-X-ENDLIST\n")
+    assert shown(tmp_path / "b.m3u8") == list(range(75))
+
+
 def test_a_stream_without_pictures_leaves_no_file(tmp_path: Path) -> None:
     sink = open_sink(settings_for(tmp_path / "cam.mp4", tmp_path / "live.m3u8"), INFO, None)
     notes = [note for summary in sink.finish() for note in summary.notes]

@@ -1,10 +1,12 @@
 """What is published arrives; a server that is away, stuck or wrong harms nothing else."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.publishing import ROOT, listening, process_lines, recording, wait
 from tests.servers import free_port
 from workers.live_sink import LiveSink
 from workers.publisher import CUT_OFF, TOO_SLOW, UNREACHABLE, Patience
+from workers.publishing_connection import BROKEN_OFF
 from workers.sink import OutputHealth
 
 HASTY = Patience(stall_s=1.5, first_retry_s=0.2, last_retry_s=0.4, farewell_s=2.0)
@@ -173,6 +176,41 @@ def test_the_end_does_not_wait_long_for_a_server_that_takes_nothing(tmp_path: Pa
             assert time.monotonic() - begin < 30.0
 
 
+def test_many_servers_that_take_nothing_are_waited_for_together(tmp_path: Path) -> None:
+    patience = Patience(stall_s=60.0, farewell_s=4.0)
+    urls = [address("rtsp") for _ in range(3)]
+    with ExitStack() as listeners:
+        for url in urls:
+            listeners.enter_context(listening(url)).wait_until_it_listens()
+        sink = LiveSink(settings_for(*urls), INFO, patience)
+        try:
+            for _ in feed(sink, range(2000), pace_s=PACE_S):
+                if all(health.fine for health in sink.health()):
+                    break
+            for process in publishers():
+                os.kill(process, signal.SIGSTOP)
+            begin = time.monotonic()
+            notes = [note for summary in sink.finish() for note in summary.notes]
+            assert time.monotonic() - begin < 2 * patience.farewell_s
+        finally:
+            sink.abort()
+    assert len([note for note in notes if note.endswith(BROKEN_OFF)]) == 3
+
+
+def test_a_process_that_another_kills_is_not_said_to_be_the_server(tmp_path: Path) -> None:
+    url = address("rtsp")
+    with listening(url) as listener:
+        listener.wait_until_it_listens()
+        with camera(tmp_path, url) as running:
+            while not running.health().fine:
+                assert running.written < 2000
+                running.run(10)
+            (process,) = publishers()
+            os.kill(process, signal.SIGKILL)
+            wait(lambda: running.health().reason is not None)
+            assert running.health().reason == "its process was killed by signal 9"
+
+
 def test_a_killed_camera_leaves_no_process_that_publishes_on(tmp_path: Path) -> None:
     url = address("rtsp")
     with listening(url) as listener:
@@ -186,6 +224,12 @@ def test_a_killed_camera_leaves_no_process_that_publishes_on(tmp_path: Path) -> 
                 process.kill()
         wait(lambda: not Path(f"/proc/{child}").exists())
         assert is_gapless(listener.end())
+
+
+def publishers() -> list[int]:
+    """Processes of ours that publish."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid())}
+    return [pid for pid, command in commands.items() if b"publishing_process" in command]
 
 
 def children(pid: int) -> list[int]:

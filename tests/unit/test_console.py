@@ -1,13 +1,15 @@
 """What a person reads while a run lasts and at its end."""
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from mien.console import state_line, summary_lines
+from mien.console import live_lines, state_line, summary_lines
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.pictures import Colour
 from mien.contract.stage import Progress
+from mien.jobs.record import JobRecord
 from mien.stream import Outcome
 from workers.sink import OutputSummary
 from workers.summary import TrackSummary
@@ -73,3 +75,18 @@ def test_damage_is_told() -> None:
     lines = summary_lines(outcome(reason="damaged", corrupt=3))
     assert "note       3 damaged packets gave no picture" in lines
     assert "note       the source ended early: damaged" in lines
+
+
+def test_what_a_camera_went_through_is_told_each_by_itself() -> None:
+    job = JobRecord("a1", {"source": "rtsp://host/1"})
+    counts = {"drops": {}, "outages": 0, "reconnects": 0, "size_changes": 0, "outputs": []}
+    told = {
+        "reconnects": "reconnects: 3",
+        "size_changes": "changes of size: 3",
+        "outages": "outages: 3",
+    }
+    for name, line in told.items():
+        assert live_lines(replace(job, live={**counts, name: 3})) == [line]
+    assert live_lines(replace(job, live=counts)) == []
+    everything = live_lines(replace(job, live={**counts, **dict.fromkeys(told, 1)}))
+    assert everything == ["outages: 1, reconnects: 1, changes of size: 1"]

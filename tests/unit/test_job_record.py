@@ -1,6 +1,7 @@
 """The record of a job is small, and tells what is known of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from mien.jobs.record import (
     LONGEST_ERROR_BYTES,
     MOST_BYTES,
     JobRecord,
+    cancelled,
     failed,
     largest_bytes,
     record_from_json,
@@ -74,3 +76,41 @@ def test_a_job_is_told_in_a_line() -> None:
         "running  frame 240 · 31.0 frames/s"
     )
     assert job_line(failed(QUEUED, "no such file", 3, 1.0)) == "failed: no such file"
+
+
+def camera_record(folder: str = "/out", **changes: object) -> JobRecord:
+    """Of a camera that an attempt has recorded."""
+    outputs = [{"target": f"{folder}/{name}"} for name in ("cam.mkv", "live.m3u8")]
+    outputs.append({"target": "rtsp://host/live.m3u8"})
+    request = {
+        **REQUEST, "source": "rtsp://host/1", "outputs": outputs,
+        "results": f"{folder}/r.jsonl", "report": f"{folder}/r.json",
+    }  # fmt: skip
+    return replace(QUEUED, request=request, attempts=1, owns_outputs=True, **changes)  # type: ignore[arg-type]
+
+
+def test_a_camera_s_job_that_is_cancelled_between_attempts_tells_what_they_left() -> None:
+    ended = cancelled(camera_record(), 1.0)
+    assert (ended.state, ended.exit_code, ended.ended_s) == ("cancelled", 0, 1.0)
+    assert job_line(ended) == "cancelled: between two attempts"
+    assert ended.outputs == [
+        "/out/cam-*.mkv", "/out/live.m3u8", "rtsp://host/live.m3u8", "/out/r.jsonl"
+    ]  # fmt: skip
+    assert ended.playlists == [Path("/out/live.m3u8")]
+    handed_on = camera_record(written=("output", "results", "report"))
+    assert cancelled(handed_on, 1.0).outputs[-1] == "/out/r.json"
+    assert failed(camera_record(), "no space left", 6, 1.0).outputs == ended.outputs
+
+
+def test_a_job_that_has_left_nothing_says_so() -> None:
+    for record in (
+        replace(camera_record(), owns_outputs=False),
+        replace(QUEUED, request={**REQUEST, "outputs": [{"target": "/out/a.mp4"}]}),
+    ):
+        ended = cancelled(record, 1.0)
+        assert (ended.exit_code, ended.outputs, ended.playlists) == (7, [], [])
+        assert job_line(ended) == "cancelled: before it began"
+        assert failed(record, "no space left", 6, 1.0).outputs == []
+    file = cancelled(replace(QUEUED, attempts=1, owns_outputs=True), 1.0)
+    assert (file.exit_code, file.outputs) == (7, [])
+    assert job_line(file) == "cancelled: between two attempts"

@@ -14,9 +14,10 @@ from mien.contract.errors import UsageError
 from mien.contract.frames import Capture, Gap
 from mien.contract.geometry import AnalysisGeometry
 from workers.faces import FaceHistory, FaceSnapshot
+from workers.found_lines import CHUNK_BYTES
 from workers.results import check_results, open_results
 from workers.results_port import Results
-from workers.results_table import LIVE_COLUMNS
+from workers.results_table import COLUMNS, LIVE_COLUMNS
 
 UTC_NS = 1_764_000_000_123_456_789
 CAPTURE = Capture(UTC_NS, 5, 2)
@@ -28,11 +29,11 @@ class Origin:
         return {}
 
 
-def snapshot() -> FaceSnapshot:
+def snapshot(faces: int = 1) -> FaceSnapshot:
     history = FaceHistory(AnalysisGeometry(640, 360, 640, 360, 24.0), 0.5)
-    probabilities = np.full((1, 7), 1 / 7, np.float32)
-    face = np.array([[10, 20, 110, 120]], np.float32)
-    return history.add(3, 120_000_000, FrameAnalysis(face, None, probabilities, ""))
+    probabilities = np.full((faces, 7), 1 / 7, np.float32)
+    boxes = np.array([[10, 20, 110, 120]] * faces, np.float32)
+    return history.add(3, 120_000_000, FrameAnalysis(boxes, None, probabilities, ""))
 
 
 def fill(results: Results) -> None:
@@ -112,13 +113,83 @@ def test_time_goes_on_from_run_to_run_as_the_clock_on_the_wall_does(
     assert times == pytest.approx(wanted, abs=0.001), "the file tells milliseconds"
 
 
-def test_what_is_no_camera_s_file_is_added_to_as_it_is(tmp_path: Path) -> None:
+FOREIGN = {
+    "a note": ("r.jsonl", '{"precious": 1}'),
+    "a note of a line": ("r.jsonl", '{"precious": 1}\n'),
+    "a file's results": ("r.jsonl", '{"v":1,"frame":7,"time_s":1.0,"faces":[]}\n'),
+    "a file's results without an end": ("r.jsonl", '{"v":1,"frame":7,"time_s":1.0,"faces":[]}'),
+    "another version": ("r.jsonl", '{"v":2,"frame":7,"time_s":1.0,"utc":"2026-01-01","epoch":0}\n'),
+    "lines of no object": ("r.jsonl", "[1, 2]\n3\n"),
+    "one endless line": ("r.jsonl", "x" * 5_000_000 + "\n"),
+    "another table": ("r.csv", "name,price\na,1\nb,2"),
+    "another table's only line": ("r.csv", "frame"),
+    "a file's table": ("r.csv", ",".join(COLUMNS) + "\n3,0.1,,,\n4,0.2"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_no_camera_s_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    name, text = FOREIGN[kind]
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(UsageError, match="give --overwrite"):
+        check_results(path, overwrite=False, live=True)
+    with pytest.raises(UsageError, match="give --overwrite"):
+        open_results(path, overwrite=False, live=True)
+    assert path.read_text() == text
+    check_results(path, overwrite=True, live=True)
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
+def test_what_a_camera_left_half_written_is_no_other_s(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    fill(open_results(path, overwrite=False, live=True))
+    whole = path.read_text()
+    first = whole.index("\n")
+    for cut in (first - 30, first - 1, first + 1, first + 30, len(whole) - 1):
+        path.write_text(whole[:cut])
+        check_results(path, overwrite=False, live=True)
+        results = open_results(path, overwrite=False, live=True)
+        kept = whole[: whole.rfind("\n", 0, cut) + 1]
+        header = whole[: first + 1] if name == "r.csv" and not kept else ""
+        assert path.read_text() == kept + header
+        results.abort()
+
+
+def test_an_empty_file_of_another_s_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    path.write_text('{"v":1,"frame":7,"time_s":1.0,"faces":[]}\n{"frame"}\n')
+    path.touch()
+    open_results(path, overwrite=False, live=True).abort()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
+def test_a_crowd_and_many_outages_do_not_hide_where_the_last_run_ended(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
     results = open_results(path, overwrite=False, live=True)
-    results.write(snapshot(), CAPTURE)
+    results.write(snapshot(faces=400), CAPTURE)
+    for _ in range(2000):
+        results.outage(GAP, 1_000_000_000)
     results.abort()
-    assert path.read_text().splitlines()[-1].startswith('{"v":1,"frame":3,"time_s":0.12')
+    assert path.stat().st_size > 2 * CHUNK_BYTES
+    results = open_results(path, overwrite=False, live=True)
+    results.lost(1, 0, "late", replace(CAPTURE, epoch=0))
+    results.abort()
+    assert (records(path)[-1]["frame"], records(path)[-1]["epoch"]) == ("5", "3")
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
+def test_a_file_of_outages_alone_goes_on(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    results = open_results(path, overwrite=False, live=True)
+    results.outage(GAP, 1_000_000_000)
+    results.abort()
+    results = open_results(path, overwrite=False, live=True)
+    results.lost(1, 0, "late", replace(CAPTURE, epoch=0))
+    results.abort()
+    assert (records(path)[-1]["frame"], records(path)[-1]["epoch"]) == ("1", "3")
 
 
 def records(path: Path) -> list[dict[str, str]]:
@@ -129,14 +200,6 @@ def records(path: Path) -> list[dict[str, str]]:
     return [
         {name: str(line.get(name)) for name in ("frame", "time_s", "epoch")} for line in lines(path)
     ]
-
-
-def test_a_table_with_other_columns_is_not_added_to(tmp_path: Path) -> None:
-    path = tmp_path / "r.csv"
-    path.write_text("name,price\na,1\n")
-    with pytest.raises(UsageError, match="other columns"):
-        open_results(path, overwrite=False, live=True)
-    assert path.read_text() == "name,price\na,1\n"
 
 
 def test_a_run_without_a_line_leaves_no_file(tmp_path: Path) -> None:
@@ -152,7 +215,8 @@ def test_parquet_is_for_what_ends(tmp_path: Path) -> None:
 
 def test_what_is_there_is_refused_for_files_alone(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    path.write_text("{}\n")
+    fill(open_results(path, overwrite=False, live=True))
     with pytest.raises(UsageError, match="--overwrite"):
         check_results(path, overwrite=False)
     check_results(path, overwrite=False, live=True)
+    check_results(path, overwrite=False, live=None)
