@@ -20,7 +20,8 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 VALUES = {
     "job": ("door", "hall"), "state": ("muxed-analysed", "dropped", "running"), "output": ("1",),
-    "kind": ("live", "file"), "reason": ("", "late"), "expression": ("happy", "sad"), "stage": ("decode", "encode"),
+    "reason": ("", "late"), "expression": ("happy", "sad"), "stage": ("decode", "encode"),
+    "kind": ("live", "file"),
 }  # fmt: skip
 
 
