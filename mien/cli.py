@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from mien import logs
 from mien.contract.errors import MienError
 from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
@@ -148,9 +149,13 @@ def _run() -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    if os.environ.get("MIEN_DEBUG"):
+    message, wants_trace = " ".join(message.split()), bool(os.environ.get("MIEN_DEBUG"))
+    if logs.are_json():
+        logs.tell_end(message, code, trace=wants_trace)
+        return code
+    if wants_trace:
         traceback.print_exc()
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
+    click.echo(f"mien: {message}", err=True)
     return code
 
 

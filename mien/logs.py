@@ -15,6 +15,8 @@ from typing import Literal
 
 LogFormat = Literal["text", "json"]
 
+_log = logging.getLogger("mien")
+
 FACTS = ("job", "attempt", "state", "frames", "seconds", "exit_code", "error", "trace")
 """What an event may say besides its sentence, by `extra`."""
 
@@ -25,6 +27,16 @@ def set_up(form: LogFormat) -> None:
     handler.setFormatter(_Json() if form == "json" else _Text())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)  # else a library's warning is no event, and several lines
+
+
+def are_json() -> bool:
+    """Whether whoever reads standard error wants one object a line."""
+    return any(isinstance(one.formatter, _Json) for one in logging.getLogger().handlers)
+
+
+def tell_end(message: str, exit_code: int, *, trace: bool) -> None:
+    """Write why this process ends, as the error that is handled now has it."""
+    _log.error("%s", message, exc_info=trace, extra={"exit_code": exit_code})
 
 
 def about(job: str) -> None:

@@ -33,6 +33,9 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
     "histogram": ("_bucket", "_sum", "_count"),
 }
 EVERYWHERE = " Every worker tells the same of the whole deployment: use max()."
+EVERY_STREAM_WORKER = " Every stream worker tells the same of the whole deployment: use max()."
+LIVE, FILE = "live", "file"
+"""What a frame is of, where it matters: those of cameras must not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,9 @@ class Metric:
 
 
 FRAMES = Metric(
-    "mien_frames", "counter", "Frames by how they ended, and why where they were lost.",
-    ("state", "reason"),
+    "mien_frames", "counter",
+    "Frames by how they ended, why where they were lost, and whether of a file or live.",
+    ("state", "reason", "kind"),
 )  # fmt: skip
 FACES = Metric("mien_faces", "counter", "Faces found in analysed frames.", ("expression",))
 DEAD_LETTERS = Metric(
@@ -102,7 +106,7 @@ BATCH_FRAMES = Metric(
 )  # fmt: skip
 RECONNECTS = Metric(
     "mien_reconnects", "counter",
-    "Connections to cameras that were made again, by why the one before was lost.", ("reason",),
+    "Cameras that gave pictures again, by why the connection before was lost.", ("reason",),
 )  # fmt: skip
 STREAM_UP = Metric(
     "mien_stream_up", "gauge", "Whether a running job's source gives pictures.", ("job",)
@@ -128,11 +132,20 @@ QUEUE_FRAMES = Metric(
 QUEUE_BYTES = Metric("mien_queue_bytes", "gauge", "Bytes of their images, about." + EVERYWHERE)
 QUEUE_OLDEST_SECONDS = Metric(
     "mien_queue_oldest_seconds", "gauge",
-    "How long the oldest of them has been waiting; 0 where none is." + EVERYWHERE,
+    "How long the oldest of them has been waiting, of files and of live streams, which are taken "
+    "first; 0 where none is." + EVERYWHERE,
+    ("kind",),
 )  # fmt: skip
 QUEUE_STREAMS = Metric("mien_queue_streams", "gauge", "Streams that run." + EVERYWHERE)
 ANALYZERS = Metric("mien_analyzers", "gauge", "Analyzers that live." + EVERYWHERE)
-JOBS = Metric("mien_jobs", "gauge", "Jobs that are remembered, by state." + EVERYWHERE, ("state",))
+JOBS = Metric(
+    "mien_jobs", "gauge", "Jobs that are remembered, by state." + EVERY_STREAM_WORKER, ("state",)
+)
+JOBS_ENDED = Metric(
+    "mien_jobs_ended", "counter",
+    "Jobs that have ended, by how; one that is tried again may end again." + EVERY_STREAM_WORKER,
+    ("state",),
+)  # fmt: skip
 MODEL_INFO = Metric(
     "mien_model_info", "gauge", "Weights that an analyzer has loaded; always 1.",
     ("weights", "sha256", "device", "numerics"),
@@ -154,14 +167,15 @@ OUTPUT_SIZE_BYTES = Metric(
 METRICS: tuple[Metric, ...] = (
     FRAMES, FACES, DEAD_LETTERS, STAGE_SECONDS, CAPTURE_TO_RESULT_SECONDS, BATCH_FRAMES, RECONNECTS,
     STREAM_UP, STREAM_FPS, STREAM_INFO, OUTPUT_UP, WINDOW_BYTES, QUEUE_FRAMES, QUEUE_BYTES,
-    QUEUE_OLDEST_SECONDS, QUEUE_STREAMS, ANALYZERS, JOBS, MODEL_INFO, WORKER_BUSY_RATIO,
-    WORKER_INFO, OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
+    QUEUE_OLDEST_SECONDS, QUEUE_STREAMS, ANALYZERS, JOBS, JOBS_ENDED, MODEL_INFO,
+    WORKER_BUSY_RATIO, WORKER_INFO, OUTPUT_FREE_BYTES, OUTPUT_SIZE_BYTES,
 )  # fmt: skip
 
+_WHOLE = tuple(state for state in FRAME_STATES if state not in ("dropped", "failed"))
 KNOWN_FRAMES = (
-    *((state, "") for state in FRAME_STATES if state not in ("dropped", "failed")),
-    *(("dropped", reason) for reason in sorted(REASONS)),
-    *(("failed", reason) for reason in (GIVEN_UP, FAILED)),
+    *((state, "", kind) for kind in (FILE, LIVE) for state in _WHOLE),
+    *(("failed", reason, kind) for kind in (FILE, LIVE) for reason in (GIVEN_UP, FAILED)),
+    *(("dropped", reason, LIVE) for reason in sorted(REASONS)),
 )
 """Series that are there from the beginning; others come as they happen."""
 KNOWN_RECONNECTS = tuple((reason,) for reason in ("cut off", "ended", "no picture", "silent"))

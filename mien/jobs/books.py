@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mien.account import StreamAccount, account_from_json
 from mien.contract.histogram import HistogramCounts
+from mien.metrics import FILE, LIVE
 
 Key = TypeVar("Key")
 
@@ -25,6 +26,10 @@ class RunningJob:
     kind: str
     worker: int
     """Process that forked the horse."""
+    began_s: float
+    """When the attempt began, by the monotonic clock that all processes of a machine share."""
+    live: bool
+    """Whether its frames are of a live stream, as far as is known; else they are a file's."""
     account: StreamAccount
 
 
@@ -32,15 +37,19 @@ class Books:
     """Sums that only grow, and the last account of everybody who runs; safe from any thread.
 
     An account tells all of an attempt, and what is added is its difference to the one before: so
-    a horse that is killed keeps what it told last, and nothing counts twice.
+    a horse that is killed keeps what it told last, and nothing counts twice. Where an attempt began
+    before these books did, they begin with the first account that they hear of it: what lies before
+    that stood in the books of another process.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._since_s = clock()
+        self._draining = False
         self._lock = threading.Lock()
         self._running: dict[int, RunningJob] = {}
         self._pulses: dict[int, float] = {}
-        self._frames: Counter[tuple[str, str]] = Counter()
+        self._frames: Counter[tuple[str, str, str]] = Counter()
         self._faces: Counter[str] = Counter()
         self._reconnects: Counter[str] = Counter()
         self._stages: dict[str, HistogramCounts] = {}
@@ -60,6 +69,8 @@ class Books:
                     self._running.pop(plain["horse"], None)
                 elif what == "died":
                     self._died(plain["worker"])
+                elif what == "draining":
+                    self._draining = True
         except (ValueError, KeyError, TypeError, AttributeError):
             return
 
@@ -67,17 +78,30 @@ class Books:
         with self._lock:
             return list(self._running.values())
 
+    @property
+    def draining(self) -> bool:
+        """Whether the workers were told to stop, and end one after the other."""
+        return self._draining
+
     def silent_s(self) -> list[float]:
         """Of every worker that has been heard: for how long it has said nothing."""
         now_s = self._clock()
         with self._lock:
             return [now_s - heard_s for heard_s in self._pulses.values()]
 
+    def frames(self) -> dict[tuple[str, str, str], int]:
+        """The sums over all attempts, by state, reason, and `live` or `file`."""
+        with self._lock:
+            return dict(self._frames)
+
     def totals(self) -> StreamAccount:
         """The sums over all attempts."""
         with self._lock:
+            frames: Counter[tuple[str, str]] = Counter()
+            for (state, reason, _), count in self._frames.items():
+                frames[state, reason] += count
             return StreamAccount(
-                frames=dict(self._frames),
+                frames=dict(frames),
                 faces=dict(self._faces),
                 reconnects=dict(self._reconnects),
                 stages=dict(self._stages),
@@ -93,12 +117,11 @@ class Books:
     def _account(self, plain: dict[str, Any]) -> None:
         horse, account = plain.pop("horse"), account_from_json(plain.pop("account"))
         now = RunningJob(account=account, **plain)
-        before = self._running.get(horse)
-        if before is not None and before.job != now.job:
-            before = None  # another process of the same number
-        old = before.account if before is not None else StreamAccount()
+        old = self._account_before(horse, now)
         self._running[horse] = now
-        _add(self._frames, account.frames, old.frames)
+        kind = LIVE if now.live else FILE
+        for (state, reason), count in account.frames.items():
+            self._frames[state, reason, kind] += count - old.frames.get((state, reason), 0)
         _add(self._faces, account.faces, old.faces)
         _add(self._reconnects, account.reconnects, old.reconnects)
         for step, histogram in account.stages.items():
@@ -108,6 +131,13 @@ class Books:
         if account.latency is not None:
             fresh = _since(account.latency, old.latency)
             self._latency = fresh if self._latency is None else self._latency.plus(fresh)
+
+    def _account_before(self, horse: int, now: RunningJob) -> StreamAccount:
+        """What stands in the books already of this attempt."""
+        before = self._running.get(horse)
+        if before is not None and (before.job, before.began_s) == (now.job, now.began_s):
+            return before.account  # else another process of the same number
+        return now.account if now.began_s < self._since_s else StreamAccount()
 
 
 def _add(sums: Counter[Key], now: Mapping[Key, int], before: Mapping[Key, int]) -> None:

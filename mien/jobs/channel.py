@@ -69,6 +69,10 @@ class Voice:
         """Say that a work horse has ended, however it did."""
         self.tell({"what": "gone", "horse": horse}, last=True)
 
+    def draining(self) -> None:
+        """Say that the workers were told to stop."""
+        self.tell({"what": "draining"}, last=True)
+
     def died(self, worker: int) -> None:
         """Say that a worker has ended, and its work horse with it."""
         self.tell({"what": "died", "worker": worker}, last=True)

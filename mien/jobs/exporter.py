@@ -8,20 +8,19 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
+from contextlib import suppress
 from pathlib import Path
 
 from mien.jobs.books import Books
 from mien.jobs.channel import MOST_BYTES, Channel
 from mien.jobs.environment import OUTPUT_ROOT
+from mien.jobs.roll_call import RollCall
 from mien.jobs.stream_metrics import JobMetrics, RoomMetrics, StreamMetrics
 from mien.jobs.stream_worker import die_with
 from mien.monitoring.queue import QueueMetrics
 from mien.monitoring.server import serve
+from mien.monitoring.together import Together
 
-HUNG_S = 120.0
-"""A worker that has said nothing for so long does not live; it waits a minute at most between two
-attempts to reach a server that is away."""
 LOOK_EVERY_S = 1.0
 
 
@@ -29,13 +28,12 @@ class Exporter:
     """Serves until the supervisor ends."""
 
     def __init__(self, url: str, concurrency: int) -> None:
-        self._concurrency = concurrency
         self._books = Books()
+        self._roll = RollCall(self._books, concurrency)
         self._queue = QueueMetrics(url, "stream")
-        self._whole_s = time.monotonic()  # when all workers were heard of the last time
         folder = Path(os.environ.get(OUTPUT_ROOT) or Path.cwd())
         self._collectors = [
-            StreamMetrics(self._books, concurrency), self._queue, JobMetrics(url),
+            StreamMetrics(self._books, concurrency), Together([self._queue, JobMetrics(url)]),
             RoomMetrics(folder),
         ]  # fmt: skip
 
@@ -44,23 +42,12 @@ class Exporter:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         die_with(parent)
-        serve(door, self._collectors, self._alive, self._ready)
+        serve(door, self._collectors, self._roll.trouble, self._ready)
         channel.reader.settimeout(LOOK_EVERY_S)
         while os.getppid() == parent:
-            try:
+            with suppress(TimeoutError):
                 self._books.read(channel.reader.recv(MOST_BYTES))
-            except TimeoutError:
-                continue
-
-    def _alive(self) -> str | None:
-        silent_s, now_s = self._books.silent_s(), time.monotonic()
-        if len(silent_s) >= self._concurrency:
-            self._whole_s = now_s
-        if now_s - self._whole_s > HUNG_S:
-            return "a worker does not begin"
-        return "a worker hangs" if any(s > HUNG_S for s in silent_s) else None
+            self._roll.look()
 
     def _ready(self) -> str | None:
-        if len(self._books.silent_s()) < self._concurrency:
-            return "its workers have not begun"
-        return self._queue.trouble()
+        return self._roll.absence() or self._queue.trouble()

@@ -26,7 +26,8 @@ class HorseVoice:
         self._kind = kind_of_name(source)
         self._who = {
             "what": "account", "horse": os.getpid(), "worker": os.getppid(),
-            "job": job, "source": source, "kind": self._kind,
+            "job": job, "source": source, "kind": self._kind, "began_s": time.monotonic(),
+            "live": False,
         }  # fmt: skip
         self._told_s = float("-inf")
         self._passed: deque[tuple[float, int]] = deque()
@@ -39,10 +40,12 @@ class HorseVoice:
         if now_s - self._told_s < TELL_EVERY_S:
             return
         self._told_s = now_s
+        self._who["live"] = stream.is_live
         self._tell(self._rated(stream, now_s))
 
     def end(self, stream: Stream) -> None:
         """Tell all of an attempt whose stages have ended."""
+        self._who["live"] = stream.is_live
         self._tell(self._rated(stream, time.monotonic()), last=True)
 
     def _rated(self, stream: Stream, now_s: float) -> StreamAccount:

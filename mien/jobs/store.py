@@ -9,21 +9,28 @@ from collections.abc import Sequence
 import redis
 
 from mien.contract.errors import JobError
-from mien.jobs.record import JobRecord, State, record_from_json
+from mien.jobs.record import OVER, JobRecord, State, record_from_json
 from mien.transport.keys import PREFIX
 from mien.transport.lua import Script
 from mien.transport.redis_server import RedisServer
 
 WISH_S = 24 * 3600
 """Life of the wish that a job be cancelled."""
-
+ENDED_S = 90 * 24 * 3600
+"""Life of the count of ended jobs after the last one; then it begins anew."""
 
 PUT = Script("""
--- KEYS record; ARGV text attempts life (s)
+-- KEYS record ended; ARGV text attempts life (s) state life of the count (s) states that are over
 local held = redis.call('GET', KEYS[1])
 local known, plain = pcall(cjson.decode, held or '')
 if known and type(plain) == 'table' and (plain.attempts or 0) > tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+local over = {}
+for at = 6, #ARGV do over[ARGV[at]] = true end
+if over[ARGV[4]] and not (known and type(plain) == 'table' and over[plain.state]) then
+  redis.call('HINCRBY', KEYS[2], ARGV[4], 1)
+  redis.call('EXPIRE', KEYS[2], ARGV[5])
+end
 return 1
 """)
 
@@ -36,6 +43,7 @@ class JobStore:
     ==================  ======  ====================================  ===========================
     jobs                zset    ids by time of submission             the longest `keep_s`
     job:ID              string  the record, JSON                      `keep_s` from the last change
+    ended               hash    jobs that have ended, by state        `ENDED_S` from the last one
     cancel:ID           string  somebody wants the job to end         `WISH_S`, or the job's end
     ==================  ======  ====================================  ===========================
 
@@ -46,6 +54,7 @@ class JobStore:
         self.server = server
         self._prefix = prefix
         self._ids = f"{prefix}jobs"
+        self._ended = f"{prefix}ended"
 
     def create(self, record: JobRecord) -> bool:
         """Write the first record of a job; False where the id is taken."""
@@ -62,7 +71,10 @@ class JobStore:
 
         False where a later attempt has written it: that one's word counts.
         """
-        keys, arguments = [self._job(record.id)], (record.to_json(), record.attempts, record.keep_s)
+        keys = (self._job(record.id), self._ended)
+        arguments = (
+            record.to_json(), record.attempts, record.keep_s, record.state, ENDED_S, *sorted(OVER)
+        )  # fmt: skip
         done = self.server.call(
             lambda client: PUT.run(client, keys, arguments), patience_s=patience_s
         )
@@ -109,6 +121,14 @@ class JobStore:
     def states(self) -> Counter[State]:
         """How many jobs there are, by state as their records say it."""
         return Counter(record.state for record in self.all())
+
+    def ended(self) -> dict[State, int]:
+        """How many jobs have ended, by how they did; grows, whatever becomes of their records."""
+        found: dict[bytes, bytes] = self.server.call(
+            lambda client: client.hgetall(self._ended),  # type: ignore[arg-type, return-value]
+            patience_s=0,
+        )
+        return {state: int(found.get(state.encode(), 0)) for state in sorted(OVER)}
 
     def wish_end(self, job: str) -> None:
         """Ask the running attempt, if there is one, to end."""

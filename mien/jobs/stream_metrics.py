@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +20,7 @@ from mien.monitoring.reading import Reading
 from mien.transport.redis_server import RedisServer
 
 JOBS_LIFE_S = 5.0
-"""How old the count of all jobs may be: every record is read for it."""
+"""How old the counts of all jobs may be: every record is read for them."""
 
 
 class StreamMetrics(Collector):
@@ -47,10 +48,10 @@ class StreamMetrics(Collector):
         return []
 
     def _totals(self) -> Iterator[Family]:
-        sums = self._books.totals()
-        failed = sum(count for (state, _), count in sums.frames.items() if state == "failed")
+        sums, frames = self._books.totals(), self._books.frames()
+        failed = sum(count for (state, *_), count in frames.items() if state == "failed")
         faces = metrics.by_label(sums.faces)
-        yield metrics.FRAMES.of(metrics.with_zeros(sums.frames.items(), metrics.KNOWN_FRAMES))
+        yield metrics.FRAMES.of(metrics.with_zeros(frames.items(), metrics.KNOWN_FRAMES))
         yield metrics.DEAD_LETTERS.alone(failed)
         yield metrics.FACES.of(metrics.with_zeros(faces, [(name,) for name in EXPRESSIONS]))
         reconnects = metrics.by_label(sums.reconnects)
@@ -62,25 +63,44 @@ class StreamMetrics(Collector):
         yield metrics.CAPTURE_TO_RESULT_SECONDS.histogram([((), latency)])
 
 
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """What the server says of all jobs."""
+
+    states: Mapping[str, int]
+    """Those that are remembered, by state."""
+    ended: Mapping[str, int]
+    """Those that have ever ended, by state."""
+
+
 class JobMetrics(Collector):
-    """Jobs by state, as their records on the server say it."""
+    """Jobs by state, as the server says it; without an answer there are no series."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._store: JobStore | None = None
         self._reading = Reading(self._read, life_s=JOBS_LIFE_S)
 
+    def ask(self) -> None:
+        """Ask the server, and wait for nothing."""
+        self._reading.ask()
+
     def collect(self) -> Iterator[Family]:
-        yield metrics.JOBS.of(metrics.by_label(self._reading.get() or {}))
+        counts = self._reading.get()
+        if counts is None:
+            return
+        yield metrics.JOBS.of(metrics.by_label(counts.states))
+        yield metrics.JOBS_ENDED.of(metrics.by_label(counts.ended))
 
     def describe(self) -> list[Family]:
         return []
 
-    def _read(self) -> dict[str, float]:
+    def _read(self) -> JobCounts:
         if self._store is None:
             self._store = JobStore(RedisServer(self._url))
         states = self._store.states()
-        return {state: states[state] for state in get_args(State)}
+        every = {str(state): states[state] for state in get_args(State)}
+        return JobCounts(every, {str(state): n for state, n in self._store.ended().items()})
 
 
 class RoomMetrics(Collector):

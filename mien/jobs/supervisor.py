@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
+from typing import NoReturn
 
 import redis
 
@@ -28,6 +29,9 @@ PAUSE_S = 1.0
 """Before a worker that ended by itself is started again."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+WORKER, METRICS = "a stream worker", "the process of the metrics"
+"""What the children are, as it is told."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,32 +73,41 @@ class Supervisor:
         while self._children:
             child, status = os.wait()
             if child == self._exporter:
-                self._again("the process of the metrics", status, self._start_exporter)
+                self._exporter = None
+                self._tell_end(METRICS, status)
+                self._start_exporter()  # also while jobs end, which may take an hour
             elif child in self._children:
                 self._children.discard(child)
                 self._voice.died(child)
-                self._again("a stream worker", status, self._start_worker)
+                if not self._stopping:
+                    self._tell_end(WORKER, status)
+                    self._start_worker()
             # else somebody's orphan, where this is the first process of a container
         if self._exporter is not None:
             os.kill(self._exporter, signal.SIGKILL)
 
-    def _again(self, what: str, status: int, start: Callable[[], None]) -> None:
-        if not self._stopping:
-            code = os.waitstatus_to_exitcode(status)
-            _log.warning("%s ended (%s); starting another", what, code)
-            time.sleep(PAUSE_S)
-        if not self._stopping:
-            start()
+    def _tell_end(self, what: str, status: int) -> None:
+        _log.warning("%s ended (%s); starting another", what, os.waitstatus_to_exitcode(status))
+        time.sleep(PAUSE_S)
 
     def _start_worker(self) -> None:
-        self._children.add(self._fork(self._work))
+        self._fork(WORKER, self._work, self._born)
+
+    def _born(self, child: int) -> None:
+        self._children.add(child)
 
     def _start_exporter(self) -> None:
         door = self._door
         if door is None:
             return
         exporter = Exporter(self._url, self._concurrency)
-        self._exporter = self._fork(lambda: exporter.run(self._channel, door, self._pid))
+
+        def born(child: int) -> None:
+            self._exporter = child
+
+        self._fork(METRICS, lambda: exporter.run(self._channel, door, self._pid), born)
+        if self._stopping:
+            self._voice.draining()
 
     def _work(self) -> None:
         for number in SIGNALS:
@@ -106,20 +119,22 @@ class Supervisor:
             self._door.close()
         work(self._url)
 
-    def _fork(self, action: Callable[[], None]) -> int:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # none for the child's copy of us
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                action()
-                code = 0
-            except (MienError, redis.RedisError) as error:
-                _log.warning("a stream worker cannot begin: %s", error)
-            finally:
-                os._exit(code)  # what the parent has open is the parent's
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        return child
+    def _fork(self, what: str, action: Callable[[], None], born: Callable[[int], None]) -> None:
+        """Have a child do it, which `born` notes; a worker only where nobody wishes the end.
+
+        Signals wait meanwhile: else one that comes just now would pass by a child that is not noted
+        yet, or meet the child's copy of us.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            if self._stopping and what == WORKER:
+                return
+            child = os.fork()
+            if child == 0:
+                _live(what, action)
+            born(child)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -128,6 +143,21 @@ class Supervisor:
                 os.kill(child, signal.SIGTERM)
             except ProcessLookupError:
                 continue
+        self._voice.draining()
+
+
+def _live(what: str, action: Callable[[], None]) -> NoReturn:
+    """All of a child's life; whatever ends it early is told here, or nowhere."""
+    code = 1
+    try:
+        action()
+        code = 0
+    except (MienError, redis.RedisError) as error:
+        _log.warning("%s cannot begin: %s", what, error)
+    except Exception:  # noqa: BLE001 - the top of a process: nobody else would tell it
+        _log.exception("a bug in mien: %s ended", what)
+    finally:
+        os._exit(code)  # what the parent has open is the parent's
 
 
 def work(url: str) -> None:

@@ -30,6 +30,10 @@ class QueueMetrics(Collector):
         """Why the server cannot be worked with now, if it cannot."""
         return NO_SERVER if self._reading.get() is None else None
 
+    def ask(self) -> None:
+        """Ask the server, and wait for nothing."""
+        self._reading.ask()
+
     def collect(self) -> Iterator[Family]:
         yield metrics.WORKER_INFO.of([((self._kind, metadata.version("mien")), 1)])
         state = self._reading.get()
@@ -37,7 +41,9 @@ class QueueMetrics(Collector):
             return
         yield metrics.QUEUE_FRAMES.alone(state.frames)
         yield metrics.QUEUE_BYTES.alone(state.nbytes)
-        yield metrics.QUEUE_OLDEST_SECONDS.alone(state.oldest_s)
+        yield metrics.QUEUE_OLDEST_SECONDS.of(
+            metrics.by_label({metrics.LIVE: state.oldest_live_s, metrics.FILE: state.oldest_file_s})
+        )
         yield metrics.QUEUE_STREAMS.alone(state.streams)
         yield metrics.ANALYZERS.alone(state.analyzers)
 

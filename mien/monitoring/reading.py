@@ -12,8 +12,9 @@ from mien.transport.ports import Closed
 
 LIFE_S = 2.0
 """How old an answer may be."""
-PATIENCE_S = 2.0
-"""How long one who asks waits for it; a scrape has to answer also where the server does not."""
+PATIENCE_S = 1.0
+"""How long after a question was asked anybody waits for its answer: a scrape has to answer also
+where the server does not, well within Prometheus' own time-out."""
 
 Answer = TypeVar("Answer")
 
@@ -29,18 +30,26 @@ class Reading(Generic[Answer]):
         self._life_s, self._patience_s = life_s, patience_s
         self._changed = threading.Condition()
         self._answer: Answer | None = None
-        self._read_s = float("-inf")
+        self._asked_s = self._read_s = float("-inf")
         self._reading = False
 
-    def get(self) -> Answer | None:
-        """The answer; None where there is none in time."""
-        deadline = time.monotonic() + self._patience_s
+    def ask(self) -> None:
+        """Ask the server, unless the answer is new or on its way; waits for nothing."""
         with self._changed:
             if self._is_old() and not self._reading:
-                self._reading = True
+                self._reading, self._asked_s = True, time.monotonic()
                 threading.Thread(target=self._ask, name="reading", daemon=True).start()
+
+    def get(self) -> Answer | None:
+        """The answer; None where there is none in time.
+
+        A question that has been open for longer than there is patience is not waited for: readings
+        that are asked together share one patience, and a server that hangs costs it once.
+        """
+        self.ask()
+        with self._changed:
             while self._reading and self._is_old():
-                left_s = deadline - time.monotonic()
+                left_s = self._asked_s + self._patience_s - time.monotonic()
                 if left_s <= 0:
                     return None
                 self._changed.wait(left_s)

@@ -17,8 +17,10 @@ class QueueState:
     """That wait for an analyzer, or that one has in hand."""
     nbytes: int
     """Of their images, about: one image of a stream is taken for as large as another."""
-    oldest_s: float
-    """Age of the oldest of them; 0 where there is none."""
+    oldest_live_s: float
+    """Age of the oldest of a live stream; 0 where there is none."""
+    oldest_file_s: float
+    """The same of files, which analyzers take after the live ones: they may wait."""
     streams: int
     """Streams whose process lives."""
     analyzers: int
@@ -26,10 +28,12 @@ class QueueState:
 
 
 STATE = Script("""
--- KEYS streams analyzers; ARGV prefix. Streams, frames, bytes, age of the oldest (ms), analyzers
-local now, streams, frames, bytes, oldest = now_ms(), 0, 0, 0, 0
+-- KEYS streams analyzers; ARGV prefix
+-- Streams, frames, bytes, age of the oldest live one and of the oldest of a file (ms), analyzers
+local now, streams, frames, bytes = now_ms(), 0, 0, 0
+local oldest = {live = 0, file = 0}
 for _, stream in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], whole(now), '+inf')) do
-  local fence = redis.call('HGET', ARGV[1] .. 'meta:' .. stream, 'fence')
+  local fence, live = unpack(redis.call('HMGET', ARGV[1] .. 'meta:' .. stream, 'fence', 'live'))
   if fence then
     local name = stream .. ':' .. fence
     local work, images = ARGV[1] .. 'work:' .. name, ARGV[1] .. 'images:' .. name
@@ -37,13 +41,14 @@ for _, stream in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], whole(now), '+inf')
     streams = streams + 1
     if first then
       frames = frames + redis.call('XLEN', work)
-      oldest = math.max(oldest, now - tonumber(string.match(first[1], '^%d+')))
+      local kind = live == '1' and 'live' or 'file'
+      oldest[kind] = math.max(oldest[kind], now - tonumber(string.match(first[1], '^%d+')))
       bytes = bytes + redis.call('HLEN', images) * redis.call('HSTRLEN', images, first[2][2])
     end
   end
 end
 local alive = redis.call('ZRANGEBYSCORE', KEYS[2], whole(now), '+inf')
-return {streams, frames, whole(bytes), oldest, alive}
+return {streams, frames, whole(bytes), oldest.live, oldest.file, alive}
 """)
 
 
@@ -54,9 +59,9 @@ def queue_state(server: RedisServer, keys: Keys) -> QueueState:
         TransportError: it does not answer, or refuses.
     """
     names = (keys.streams, keys.analyzers)
-    streams, frames, nbytes, oldest_ms, alive = server.call(
+    streams, frames, nbytes, live_ms, file_ms, alive = server.call(
         lambda client: STATE.run(client, names, (keys.prefix,)), patience_s=0
     )
     # an analyzer has a consumer a thread, whose name begins with host and process
     processes = {bytes(name).rpartition(b"-")[0] for name in alive}
-    return QueueState(frames, int(nbytes), oldest_ms / 1000, streams, len(processes))
+    return QueueState(frames, int(nbytes), live_ms / 1000, file_ms / 1000, streams, len(processes))

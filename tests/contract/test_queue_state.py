@@ -20,18 +20,21 @@ def test_work_is_counted_from_its_offer_to_its_publication(
     def state() -> QueueState:
         return queue_state(asked, Keys(prefix))
 
-    assert state() == QueueState(0, 0, 0.0, 0, 0)
+    assert state() == QueueState(0, 0, 0.0, 0.0, 0, 0)
     transport = open_transport()
     file, live = transport.stream("a", SETTINGS), transport.stream("b", SETTINGS, live=True)
     idle = state()
-    assert (idle.frames, idle.streams, idle.oldest_s, idle.analyzers) == (0, 2, 0.0, 0)
+    assert idle == QueueState(0, 0, 0.0, 0.0, 2, 0)
     for index in range(3):
         file.offer(image("a", index))
-    live.offer(image("b", 0))
     time.sleep(0.2)
+    assert state().oldest_live_s == 0  # a file may wait, and says nothing of cameras
+    live.offer(image("b", 0))
+    time.sleep(0.1)
     full = state()
     assert (full.frames, full.streams) == (4, 2)
-    assert 0.2 <= full.oldest_s < 60
+    assert 0.1 <= full.oldest_live_s < full.oldest_file_s < 60
+    assert full.oldest_file_s - full.oldest_live_s >= 0.2
     pixels = image("a", 0).picture.nbytes
     assert 4 * pixels <= full.nbytes <= 4 * (pixels + 500)
     work, other = open_transport().work(), open_transport().work()
@@ -41,10 +44,10 @@ def test_work_is_counted_from_its_offer_to_its_publication(
     work.publish(lease, record(lease.image.index))
     assert state().frames == 3
     analyse(work, 3)
-    assert state() == QueueState(0, 0, 0.0, 2, 1)
+    assert state() == QueueState(0, 0, 0.0, 0.0, 2, 1)
     work.close()
     other.close()
     file.close()
     live.close()
-    assert state() == QueueState(0, 0, 0.0, 0, 0)
+    assert state() == QueueState(0, 0, 0.0, 0.0, 0, 0)
     asked.close()

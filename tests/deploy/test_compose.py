@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from mien.analyzing import DRAIN_S
+from mien.cores import usable_cores
 from mien.monitoring.server import FIRST_PORT
 from tests.conftest import REPOSITORY
 from tests.deploy import composing, interface
 
 VARIABLES = {"MIEN_REDIS_PASSWORD": "a1", "MIEN_SECRET": "b2", "GRAFANA_PASSWORD": "c3"}
 PLAIN, GPU = REPOSITORY / "docker-compose.yml", REPOSITORY / "docker-compose.gpu.yml"
+FOLDERS = ("./input", "./output")
+"""Where a user's files lie; a volume would begin empty, with no way to put a clip into it."""
 OURS = ("analyzer", "stream", "mien")
 
 
@@ -73,6 +76,16 @@ def test_services_that_are_scaled_have_no_name_and_no_port_of_the_host(
         assert not {"ports", "container_name"} & set(compose["services"][name])
 
 
+def test_analyzers_do_not_take_each_others_cores(compose: dict[str, Any], tmp_path: Path) -> None:
+    """`--scale` starts several on one machine, and each asks its own limit for its threads."""
+    cpus = float(compose["services"]["analyzer"]["cpus"])
+    quota = tmp_path / "cpu.max"  # as Docker writes it
+    quota.write_text(f"{round(cpus * 100_000)} 100000\n")
+    assert usable_cores(quota) <= cpus
+    given = composing.load(PLAIN, {**VARIABLES, "MIEN_ANALYZER_CPUS": "1.5"})
+    assert given["services"]["analyzer"]["cpus"] == "1.5"
+
+
 def test_what_is_published_is_for_this_machine_alone(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
@@ -126,14 +139,18 @@ def test_roots_are_the_folders_that_are_mounted(compose: dict[str, Any]) -> None
     mounted = {volume.split(":")[1]: volume for volume in stream["volumes"]}
     assert mounted[stream["environment"]["MIEN_INPUT_ROOT"]].endswith(":ro")
     assert stream["environment"]["MIEN_OUTPUT_ROOT"] in mounted
+    assert {volume.split(":")[0] for volume in stream["volumes"]} == set(FOLDERS)
     assert compose["services"]["mien"]["volumes"] == stream["volumes"]
 
 
-def test_files_that_are_mounted_are_there(compose: dict[str, Any]) -> None:
+def test_files_that_are_mounted_are_there_or_made_before(compose: dict[str, Any]) -> None:
+    quick_start = (REPOSITORY / "docs/operation.md").read_text()
     for service in compose["services"].values():
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            if source.startswith("./"):
+            if source in FOLDERS:
+                assert f"mkdir -p {' '.join(f.removeprefix('./') for f in FOLDERS)}" in quick_start
+            elif source.startswith("./"):
                 assert (REPOSITORY / source).is_dir(), volume
             else:
                 assert source in compose["volumes"]

@@ -21,6 +21,7 @@ yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 VALUES = {
     "job": ("door", "hall"), "state": ("muxed-analysed", "dropped", "running"), "output": ("1",),
     "reason": ("", "late"), "expression": ("happy", "sad"), "stage": ("decode", "encode"),
+    "kind": ("live", "file"),
 }  # fmt: skip
 
 

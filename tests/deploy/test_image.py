@@ -93,7 +93,7 @@ def test_versions_are_those_of_the_lock_file() -> None:
 
 
 def test_dependencies_are_listed_as_the_image_lists_them() -> None:
-    script = next(rest for word, rest in stage("installer") if "tomllib" in rest)
+    script = next(rest for word, rest in stage("requirements") if "tomllib" in rest)
     program = re.search(r'python -c "(.*)" > requirements.txt', script)
     assert program is not None
     done = subprocess.run(
@@ -103,6 +103,15 @@ def test_dependencies_are_listed_as_the_image_lists_them() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["parquet"]]
     assert done.stdout.split("\n")[:-1] == wanted
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_new_version_of_mien_leaves_the_layer_of_libraries_as_it_is(target: str) -> None:
+    """What stands before the libraries: the version, in pyproject.toml, must not be part of it."""
+    copied = [rest.split()[:-1] for word, rest in stage(f"{target}-libraries") if word == "COPY"]
+    assert copied == [
+        ["requirements.lock"], ["--from=requirements", "/source/requirements.txt"],
+    ]  # fmt: skip
 
 
 def test_the_health_check_complains_where_nobody_answers() -> None:

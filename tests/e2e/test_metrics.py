@@ -19,14 +19,6 @@ JOB = "door"
 SECRET = {"MIEN_SECRET": "a long phrase"}
 
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "rules" / "alerts.yml"
-WAITING = """
-groups:
-  - name: mien
-    rules:
-      - alert: MienWorkWithoutAnalyzer
-        expr: max(mien_queue_frames) > 0 and max(mien_analyzers) == 0
-        for: 1s
-"""
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +75,7 @@ def prometheus(
     stream: Workers, analyzers: list[Workers], folder: Path
 ) -> Iterator[Prometheus]:  # fmt: skip
     targets = {"mien-stream": [stream.port], "mien-analyzer": [one.port for one in analyzers]}
-    text = ALERTS.read_text() if ALERTS.exists() else WAITING
-    rules = re.sub(r"\bfor: \w+", "for: 1s", text)
+    rules = re.sub(r"\bfor: \w+", "for: 1s", ALERTS.read_text())
     with Prometheus(folder / "prometheus", targets, rules) as started:
         yield started
 
@@ -150,6 +141,20 @@ def test_work_without_an_analyzer_raises_the_alarm(
         one.daemon.signal(signal.SIGKILL)
     wait_for(lambda: "MienWorkWithoutAnalyzer" in prometheus.firing())
     assert prometheus.ask("max(mien_queue_frames) > 0")
+
+
+def test_a_camera_without_an_analyzer_goes_on_without_boxes(
+    job: str, prometheus: Prometheus
+) -> None:
+    """All analyzers are dead by now: there is nothing to wait for, and nothing to leave out."""
+    assert prometheus.ask("max(mien_analyzers)") == [0.0]
+    shown, every = (
+        f'sum(mien_frames_total{{kind="live", state=~"{states}"}})' for states in ("muxed-.+", ".+")
+    )
+    before, first = prometheus.ask(shown)[0], prometheus.ask(every)[0]
+    wait_for(lambda: prometheus.ask(every)[0] > first + 200)
+    assert prometheus.ask(shown)[0] - before > 100
+    assert prometheus.ask(f'mien_stream_up{{exported_job="{job}"}}') == [1.0]
 
 
 def test_series_of_a_job_vanish_with_it_and_its_counts_stay(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.jobs.stream_metrics import JOBS_LIFE_S
 from tests.deployment import (
     Cli,
     Daemon,
@@ -95,15 +96,18 @@ def test_a_jobs_counts_stand_at_its_workers_port_and_outlive_its_work_horse(
             assert total(port, "mien_stream_up", job="counted") == 1
             assert total(port, "mien_worker_busy_ratio") == 1
             assert total(port, "mien_queue_frames") > 0
-            assert total(port, "mien_queue_oldest_seconds") > 1
+            assert total(port, "mien_queue_oldest_seconds", kind="file") > 1
+            assert total(port, "mien_queue_oldest_seconds", kind="live") == 0
         cli.await_state("counted", "finished")
         wait_for(lambda: 'job="counted"' not in fetch(port, "/metrics")[1])
-        assert total(port, "mien_frames_total", state="muxed-analysed") == FRAMES
+        assert total(port, "mien_frames_total", state="muxed-analysed", kind="file") == FRAMES
         assert total(port, "mien_frames_total") == FRAMES
         assert total(port, "mien_faces_total", expression="happy") == FRAMES
         assert total(port, "mien_stage_seconds_count", stage="encode") == FRAMES
         assert total(port, "mien_worker_busy_ratio") == 0
         wait_for(lambda: total(port, "mien_jobs", state="finished") == 1)
+        assert total(port, "mien_jobs_ended_total", state="finished") == 1
+        assert total(port, "mien_jobs_ended_total") == 1
 
 
 def test_a_killed_work_horse_keeps_what_it_told_and_nothing_counts_twice(
@@ -122,16 +126,21 @@ def test_a_killed_work_horse_keeps_what_it_told_and_nothing_counts_twice(
         assert total(port, "mien_frames_total") == before + FRAMES
 
 
-def test_the_process_of_the_metrics_is_started_again_at_its_port(
-    cli: Cli, tmp_path: Path
-) -> None:  # fmt: skip
+def test_the_process_of_the_metrics_is_started_again_and_counts_nothing_twice(
+    cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path
+) -> None:
     port = free_port()
     with stream_worker(cli.server, tmp_path / "log", "--metrics-port", port) as worker:
-        wait_for(lambda: fetch(port, "/readyz")[0] == 200)
-        serving = children(worker.pid)[0]  # it is born before the workers
-        os.kill(serving, signal.SIGKILL)
-        worker.await_line("the process of the metrics ended")
-        wait_for(lambda: fetch(port, "/readyz")[0] == 200)
+        with half_way(cli, clip, analyzers, port, "anew") as before:
+            serving = children(worker.pid)[0]  # it is born before the workers
+            os.kill(serving, signal.SIGKILL)
+            worker.await_line("the process of the metrics ended")
+            wait_for(lambda: fetch(port, "/readyz")[0] == 200)
+            wait_for(lambda: total(port, "mien_stream_up", job="anew") == 1)
+            assert total(port, "mien_frames_total") == 0
+        cli.await_state("anew", "finished")
+        wait_for(lambda: 'job="anew"' not in fetch(port, "/metrics")[1])
+        assert total(port, "mien_frames_total") == FRAMES - before
         worker.send(signal.SIGTERM)
         assert worker.wait() == 0
 
@@ -156,6 +165,31 @@ def test_a_worker_without_its_server_lives_and_is_not_ready(tmp_path: Path) -> N
         server.remove()
 
 
+def test_a_scrape_is_answered_in_time_where_the_server_is_frozen(tmp_path: Path) -> None:
+    """Prometheus waits for four seconds (deploy/prometheus); without an answer all is down."""
+    (tmp_path / "server").mkdir()
+    server, port = Server("valkey", tmp_path / "server").start(), free_port()
+    try:
+        with stream_worker(server, tmp_path / "stream", "--metrics-port", port):
+            wait_for(lambda: "mien_jobs{" in fetch(port, "/metrics")[1])
+            with server.client() as client:
+                server_pid = int(client.info("server")["process_id"])
+            os.kill(server_pid, signal.SIGSTOP)
+            time.sleep(JOBS_LIFE_S + 0.5)  # what is known is too old to be told
+            for _ in range(2):
+                begin = time.monotonic()
+                page = fetch(port, "/metrics")[1]
+                assert time.monotonic() - begin < 3
+                assert "mien_frames_total" in page
+                assert "mien_queue_frames " not in page
+                assert "mien_jobs{" not in page
+            assert fetch(port, "/healthz") == (200, "ok\n")
+            os.kill(server_pid, signal.SIGCONT)
+            wait_for(lambda: "mien_jobs{" in fetch(port, "/metrics")[1])
+    finally:
+        server.remove()
+
+
 @pytest.mark.parametrize("kind", ["stream", "analyzer"])
 def test_a_taken_port_that_was_asked_for_is_told_in_one_line(cli: Cli, kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -163,6 +197,20 @@ def test_a_taken_port_that_was_asked_for_is_told_in_one_line(cli: Cli, kind: str
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--metrics-port" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["stream", "analyzer"])
+def test_the_last_line_of_a_json_log_is_an_object_too(cli: Cli, kind: str) -> None:
+    json_log, nowhere = {"MIEN_LOG_FORMAT": "json"}, f"redis://127.0.0.1:{free_port()}/0"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = cli("worker", kind, "--metrics-port", port, env=json_log)
+    lost = cli("worker", kind, "--metrics-port", free_port(), env=json_log, url=nowhere)
+    for done, code, words in ((refused, 2, "--metrics-port"), (lost, 5, "cannot reach the server")):
+        assert done.returncode == code
+        events = [json.loads(line) for line in done.stderr.splitlines()]
+        assert (events[-1]["level"], events[-1]["exit_code"]) == ("error", code)
+        assert words in events[-1]["event"]
 
 
 def test_a_taken_default_port_is_passed_over(cli: Cli, tmp_path: Path) -> None:

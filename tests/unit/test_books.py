@@ -25,10 +25,17 @@ ACCOUNT = StreamAccount(
 )
 
 
-def account(horse: int, told: StreamAccount, job: str = "a", worker: int = 1) -> bytes:
+BEGAN_S = 1e12
+"""Later than any books of these tests began."""
+
+
+def account(
+    horse: int, told: StreamAccount, job: str = "a", worker: int = 1, *,
+    began_s: float = BEGAN_S, live: bool = False,
+) -> bytes:  # fmt: skip
     return message(
         what="account", horse=horse, worker=worker, job=job, source=f"{job}.mp4", kind="file",
-        account=told.to_json(),
+        began_s=began_s, live=live, account=told.to_json(),
     )  # fmt: skip
 
 
@@ -85,6 +92,38 @@ def test_a_process_number_may_come_again() -> None:
     books.read(account(7, frames(10), job="a"))
     books.read(account(7, frames(4), job="b"))  # that the first one is gone was never told
     assert sum(books.totals().frames.values()) == 14
+
+
+def test_another_attempt_at_a_job_may_have_the_same_process_number() -> None:
+    books = Books()
+    books.read(account(7, frames(10)))
+    books.read(account(7, frames(4), began_s=BEGAN_S + 1))
+    assert sum(books.totals().frames.values()) == 14
+
+
+def test_frames_of_cameras_and_of_files_are_told_apart() -> None:
+    books = Books()
+    books.read(account(7, StreamAccount(up=False)))  # before it has seen its source
+    books.read(account(7, frames(10), live=True))
+    books.read(account(8, frames(4), job="b"))
+    assert books.frames() == {("muxed-held", "", "live"): 10, ("muxed-held", "", "file"): 4}
+    assert books.totals().frames == {("muxed-held", ""): 14}
+
+
+def test_books_that_are_begun_anew_count_no_frame_of_a_running_attempt_again() -> None:
+    first, second = Books(lambda: 0.0), Books(lambda: 100.0)
+    first.read(account(7, ACCOUNT, began_s=50.0))
+    second.read(account(7, ACCOUNT, began_s=50.0))
+    totals = second.totals()
+    assert not any(totals.frames.values())
+    assert not any(totals.faces.values())
+    assert sum(totals.stages["encode"].counts) == 0
+    assert [one.job for one in second.running()] == ["a"]
+    grown = replace(ACCOUNT, frames={("muxed-analysed", ""): 8, ("dropped", "late"): 1})
+    second.read(account(7, grown, began_s=50.0))
+    assert sum(second.totals().frames.values()) == 3
+    second.read(account(8, frames(5), job="b", began_s=101.0))
+    assert sum(second.totals().frames.values()) == 8
 
 
 def test_workers_are_heard_until_they_die() -> None:

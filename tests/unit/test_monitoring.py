@@ -12,6 +12,7 @@ from mien.contract.errors import TransportError, UsageError
 from mien.monitoring.analyzer import HUNG_S, WINDOW_S, Meter
 from mien.monitoring.reading import Reading
 from mien.monitoring.server import listen, serve
+from mien.monitoring.together import Together
 from tests.monitoring import fetch
 from tests.servers import free_port
 
@@ -32,6 +33,38 @@ def test_a_server_that_hangs_holds_nobody_up() -> None:
     assert time.monotonic() - begin < 10
     go.set()
     assert Reading(lambda: 1).get() == 1
+
+
+def test_readings_that_are_asked_together_share_one_patience() -> None:
+    go = threading.Event()
+    readings = [Reading(lambda: go.wait(20), life_s=60, patience_s=0.3) for _ in range(20)]
+    for reading in readings:
+        reading.ask()
+    begin = time.monotonic()
+    assert [reading.get() for reading in readings] == [None] * 20
+    first_s = time.monotonic() - begin
+    assert [reading.get() for reading in readings] == [None] * 20
+    go.set()
+    assert first_s < 20 * 0.3 / 2
+
+
+def test_collectors_are_all_asked_before_one_is_waited_for() -> None:
+    told: list[str] = []
+
+    class One:
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def ask(self) -> None:
+            told.append(f"ask {self._name}")
+
+        def collect(self) -> Iterator[Metric]:
+            told.append(f"wait for {self._name}")
+            yield GaugeMetricFamily(self._name, "A number.", value=1)
+
+    together = Together([One("a"), One("b")])
+    assert [family.name for family in together.collect()] == ["a", "b"]
+    assert told == ["ask a", "ask b", "wait for a", "wait for b"]
 
 
 def test_a_server_that_refuses_gives_no_reading() -> None:

@@ -1,0 +1,68 @@
+"""The count of jobs that have ended: once each, whoever writes it, and whatever is forgotten."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mien.jobs.record import JobRecord, State
+from mien.jobs.store import ENDED_S, JobStore
+from mien.transport.redis_server import RedisServer
+from tests.servers import KINDS, Server
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    started = Server(request.param, tmp_path_factory.mktemp("server")).start()
+    yield started
+    started.remove()
+
+
+@pytest.fixture
+def store(server: Server, tmp_path: Path) -> Iterator[JobStore]:
+    connection = RedisServer(server.url)
+    yield JobStore(connection, f"{tmp_path.name}:")
+    connection.close()
+
+
+def job(name: str, state: State = "queued") -> JobRecord:
+    return JobRecord(name, {"source": "a.mp4"}, state=state)
+
+
+def test_every_end_counts_once(store: JobStore) -> None:
+    assert store.ended() == {"cancelled": 0, "failed": 0, "finished": 0}
+    for name in "ab":
+        store.create(job(name))
+        store.put(job(name, "running"))
+    assert not any(store.ended().values())
+    for _ in range(3):  # an answer that got lost is asked for again
+        store.put(job("a", "failed"))
+    store.put(job("b", "finished"))
+    assert store.ended() == {"cancelled": 0, "failed": 1, "finished": 1}
+
+
+def test_a_job_that_is_tried_again_fails_again(store: JobStore) -> None:
+    for state in ("failed", "queued", "running", "failed"):
+        store.put(job("a", state))
+    assert store.ended()["failed"] == 2
+
+
+def test_what_an_overtaken_attempt_says_does_not_count(store: JobStore) -> None:
+    store.put(replace(job("a", "running"), attempts=2))
+    assert not store.put(replace(job("a", "failed"), attempts=1))
+    assert store.ended()["failed"] == 0
+
+
+def test_the_end_of_a_job_that_was_forgotten_counts_and_outlives_its_record(
+    store: JobStore, server: Server, tmp_path: Path
+) -> None:
+    prefix = tmp_path.name
+    store.put(job("a", "cancelled"))
+    with server.client() as client:
+        assert 0 < int(client.ttl(f"{prefix}:ended")) <= ENDED_S
+        client.delete(f"{prefix}:job:a")
+    assert store.states() == {}
+    assert store.ended()["cancelled"] == 1
