@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -59,7 +60,7 @@ def run(job: str) -> None:
         record,
         request,
         store=store,
-        open_transport=lambda: RedisTransport(url, wire=wire),
+        open_transport=lambda: RedisTransport(url, wire=wire, wait_s=math.inf),
         roots=roots,
     )
     if record.webhook is not None:

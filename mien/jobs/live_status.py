@@ -23,7 +23,7 @@ def waiting_status(trouble: str) -> dict[str, Any]:
 def largest_status(outputs: Sequence[str]) -> dict[str, Any]:
     """What a status of so named outputs can grow to."""
     reason, number = "?" * LONGEST_REASON_BYTES, 1e6 + 0.1234
-    lost = {f"{cause:<20}": 10**9 for cause in range(4)}
+    lost = {f"{cause:<20}": 10**9 for cause in range(8)}
     names = ("fps", "latency_p50_s", "latency_p95_s", "latency_p99_s", "uptime_s")
     counts = ("outages", "reconnects", "size_changes")
     return {
