@@ -28,6 +28,9 @@ MOST_BYTES = 64_000_000
 
 ENDED = "the stream ended"
 
+LATER_S = 1.0
+"""How much longer FFmpeg waits for a camera that is silent than whoever reads here."""
+
 BEHIND_S, FAR_BEHIND_S = 1.0, 3.0
 """A packet that waited so long is left out, up to the next picture that can be decoded without
 it; after the second time that picture is waited for."""
@@ -125,7 +128,10 @@ class Connection:
     def _run(self) -> None:
         try:
             if self._container is None:
-                self._container = open_container(self._address, self._timeouts)
+                open_s, read_s = self._timeouts
+                # FFmpeg gives up later than the session does: it would hand out what it has half
+                # received, and one outage would be told as two
+                self._container = open_container(self._address, (open_s, read_s + LATER_S))
             self._sockets.claim()
             if not self._cut:
                 self._read(self._container, checked_stream(self._address, self._container))
