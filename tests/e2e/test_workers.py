@@ -107,7 +107,7 @@ def test_a_job_of_three_analyzers_gives_what_one_process_gives(
     job = submit(cli, clip)
     assert cli.await_state(job, "finished", "failed") == {
         "id": job, "state": "finished", "done": FRAMES, "total": FRAMES, "attempts": 1,
-        "fps": pytest.approx(100, abs=100), "eta_s": None, "error": None,
+        "fps": pytest.approx(100, abs=100), "eta_s": None, "error": None, "live": None,
         "outputs": [str(cli.folder / name) for name in ("out.mp4", "results.jsonl", "report.json")],
     }  # fmt: skip
     assert_agree(cli.folder, wanted)
