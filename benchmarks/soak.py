@@ -4,11 +4,11 @@
     python -m benchmarks.soak CLIP --cameras 8 --size 320x180 --image-ms 5
     python -m benchmarks.soak CLIP --minutes 480 --outage-every 30 --results night.json
 
-Everything is real and a process of its own, as `mien attach` has it: an RTSP server that plays
-CLIP, a Valkey server, one stream worker with as many jobs as cameras, one analyzer (with --image-ms
-one that takes a fixed time a picture and finds nothing). With --outage-every the RTSP server is
-killed and started again five seconds later. The report says what became worse; the exit code is 1
-where something did.
+Everything is real and a process of its own, as `mien attach` has it: an RTSP server a camera that
+plays CLIP, a Valkey server, one stream worker with as many jobs as cameras, one analyzer (with
+--image-ms one that takes a fixed time a picture and finds nothing). With --outage-every the RTSP
+servers are killed and started again five seconds later. The report says what became worse; the exit
+code is 1 where something did.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,10 @@ def main() -> None:
         folder = Path(name)
         width, height = map(int, arguments.size.split("x"))
         make_camera_clip(arguments.clip, folder, (width, height), arguments.fps)
-        with own_server() as url, CameraServer(folder) as camera, _workers(url, arguments) as pids:
-            _watch(soak, arguments, url, camera, pids, folder)
+        with own_server() as url, _workers(url, arguments) as pids, ExitStack() as stack:
+            # a server for each: one for all falls silent now and then
+            cameras = [stack.enter_context(CameraServer(folder)) for _ in range(arguments.cameras)]
+            _watch(soak, arguments, url, cameras, pids, folder)
         for path in sorted(folder.glob("cam*-*.mkv")):
             soak.played[path.name] = _pictures(path)
     _keep(soak, arguments.results)
@@ -120,11 +122,11 @@ def _workers(url: str, arguments: argparse.Namespace) -> Iterator[dict[str, int]
 
 
 def _watch(
-    soak: Soak, arguments: argparse.Namespace, url: str, camera: CameraServer,
+    soak: Soak, arguments: argparse.Namespace, url: str, cameras: Sequence[CameraServer],
     pids: dict[str, int], folder: Path,
 ) -> None:  # fmt: skip
     names = [f"cam{number}" for number in range(arguments.cameras)]
-    for name in names:
+    for name, camera in zip(names, cameras, strict=True):
         command = [str(MIEN), "attach", camera.url, "-o", str(folder / f"{name}.mkv"), "--results",
                    str(folder / f"{name}.jsonl"), "--id", name, "--redis-url", url,
                    "--segment", "12h", "--analyze-fps", arguments.analyze_fps]  # fmt: skip
@@ -139,9 +141,11 @@ def _watch(
             if len(soak.memory_mb["server"]) % KEEP_EVERY == 0:
                 _keep(soak, arguments.results)
             if time.monotonic() > outage:
-                camera.kill()
+                for camera in cameras:
+                    camera.kill()
                 time.sleep(AWAY_S)
-                camera.start()
+                for camera in cameras:
+                    camera.start()
                 soak.outages_s.append(round(time.monotonic() - begin, 1))
                 outage = _next_outage(arguments, time.monotonic())
         for name in names:
