@@ -3,10 +3,28 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+
+from tests.servers import Server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a module's server, cameras and workers share."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    """Without persistence."""
+    (folder / "server").mkdir()
+    started = Server("valkey", folder / "server").start()
+    yield started
+    started.remove()
 
 
 class Mien(Protocol):

@@ -24,19 +24,6 @@ IMAGE_MS = 20
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("attach")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    (folder / "server").mkdir()
-    started = Server("valkey", folder / "server").start()
-    yield started
-    started.remove()
-
-
-@pytest.fixture(scope="module")
 def camera(folder: Path) -> Iterator[Camera]:
     (folder / "camera").mkdir()
     camera_clip(folder / "camera" / "clip.mp4")

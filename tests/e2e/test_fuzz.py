@@ -50,11 +50,6 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return make_seeds(tmp_path_factory.mktemp("seeds"))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
 def check(done: Done, folder: Path, inputs: set[str], arguments: tuple[str, ...]) -> None:
     """What holds of every run, whatever it was fed."""
     assert not done.timed_out

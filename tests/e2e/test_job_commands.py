@@ -19,11 +19,6 @@ KEYS = ["id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "ou
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("commands")
-
-
-@pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     (folder / "server").mkdir()
     started = Server("valkey", folder / "server", password="hunter2").start()

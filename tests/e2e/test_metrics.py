@@ -22,19 +22,6 @@ ALERTS = REPOSITORY / "deploy" / "prometheus" / "rules" / "alerts.yml"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("metrics")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    (folder / "server").mkdir()
-    started = Server("valkey", folder / "server").start()
-    yield started
-    started.remove()
-
-
-@pytest.fixture(scope="module")
 def camera(folder: Path) -> Iterator[Camera]:
     (folder / "camera").mkdir()
     make_face_clip(folder / "camera" / "clip.mp4", frames=50)

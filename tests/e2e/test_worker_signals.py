@@ -30,20 +30,6 @@ IMAGE_MS = 20
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("signals")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    """Without persistence."""
-    (folder / "server").mkdir()
-    started = Server("valkey", folder / "server").start()
-    yield started
-    started.remove()
-
-
-@pytest.fixture(scope="module")
 def clip(folder: Path) -> Path:
     return make_face_clip(folder / "face.mp4", frames=FRAMES, fps=Fraction(25), size=(160, 120))
 

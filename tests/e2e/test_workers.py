@@ -32,11 +32,6 @@ FRAMES = 120
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("workers")
-
-
-@pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     """With an append-only file: it may be killed and started again."""
     (folder / "server").mkdir()

@@ -1,11 +1,7 @@
 """Jobs on a real server: what users do with them, and what is left of them."""
 
-import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -369,33 +365,3 @@ def test_the_record_of_a_newer_attempt_is_not_overwritten(jobs: Jobs, clip: Path
     assert jobs.store.put(newer)
     assert not jobs.store.put(replace(older, done=7))
     assert jobs.find("a").attempts == 2
-
-
-class Hook(BaseHTTPRequestHandler):
-    """Remembers what it is told; the first time it is out of order."""
-
-    told: list[Any] = []  # noqa: RUF012 - the test's own
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.told.append((self.headers["Content-Type"], json.loads(body)))
-        self.send_response(200 if len(self.told) > 1 else 503)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
-def test_a_webhook_is_told_how_a_job_has_ended_until_it_listens(
-    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mien.jobs.webhook.PAUSE_S", 0.01)
-    with HTTPServer(("127.0.0.1", 0), Hook) as listener:
-        thread = threading.Thread(target=listener.serve_forever, args=(0.05,))
-        thread.start()
-        address = f"http://127.0.0.1:{listener.server_port}/hook"
-        jobs.submit(request(tmp_path / "missing.mp4", tmp_path), job="a", webhook=address)
-        ended = carry_out(jobs, "a")
-        listener.shutdown()
-        thread.join()
-    assert Hook.told == [("application/json", json.loads(json.dumps(ended.status())))] * 2
