@@ -99,7 +99,7 @@ def train(
     "teachers",
     multiple=True,
     required=True,
-    metavar="FILE",
+    metavar="NAME|FILE",
     help="Weights made with `mien train --fold K/N`; give those of every fold.",
 )
 @DATA
@@ -118,14 +118,19 @@ def train(
     show_default=True,
     help="How often a teacher looks at each face.",
 )
+@click.option(
+    "--in-sample",
+    is_flag=True,
+    help="Ask a teacher that was made without --fold about all rows, though it has seen them.",
+)
 @DEVICE
 @THREADS
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def soft_labels(
-    teachers: tuple[str, ...], data: Path, output: Path, views: Views, device: str,
-    threads: int | None, overwrite: bool,
+    teachers: tuple[str, ...], data: Path, output: Path, views: Views, in_sample: bool,
+    device: str, threads: int | None, overwrite: bool,
 ) -> None:  # fmt: skip
-    """Write what teachers say of the Training rows that they have not learned from."""
+    """Write what teachers say of the Training rows, as a rule those not learned from."""
     from mien.contract.atomic import check_target
     from training.fer2013 import load_split
     from training.soft_labels import make_soft_labels
@@ -134,7 +139,13 @@ def soft_labels(
     place = _prepare(device, threads)
     training = load_split(data, "Training")
     digest = make_soft_labels(
-        teachers, training, output, views=views, device=place, report=click.echo
+        teachers,
+        training,
+        output,
+        in_sample=in_sample,
+        views=views,
+        device=place,
+        report=click.echo,
     )
     click.echo(f"{output}: sha256 {digest}")
 

@@ -1,7 +1,9 @@
 """Soft labels: what teachers say of rows that they have not learned from.
 
-A network that has seen a row remembers its label, so its opinion adds nothing. Therefore Training
-is cut into folds, a teacher learns from all but one and is asked about that one.
+A network that has seen a row long enough remembers its label, so its opinion adds nothing.
+Therefore Training is cut into folds, a teacher learns from all but one and is asked about that
+one. Where there is no time for that, a teacher of all rows may be asked on request: one that is
+hardly better on them than on others has not remembered them.
 """
 
 import hashlib
@@ -35,17 +37,19 @@ def make_soft_labels(
     training: Split,
     out: Path,
     *,
+    in_sample: bool = False,
     views: Views = "flip",
     device: str = "cpu",
     report: Callable[[str], None],
 ) -> str:
     """Asks each teacher about its own fold and writes the mean for every row; gives the sha256.
 
-    Several teachers of one fold are averaged. The file holds (n, 7) half-precision probabilities
-    in the order of Training's rows, and who said so.
+    Several teachers of one fold are averaged. With `in_sample` a teacher without a fold is asked
+    about every row, though it has learned from it. The file holds (n, 7) half-precision
+    probabilities in the order of Training's rows, and who said so.
 
     Raises:
-        WeightsError: a teacher has no fold, or its fold is of other data.
+        WeightsError: a teacher has no fold without `in_sample`, or its fold is of other data.
         UsageError: rows are left without a teacher.
         OutputError: `out` cannot be written.
     """
@@ -54,15 +58,17 @@ def make_soft_labels(
     told = []
     for teacher in teachers:
         info = read_info(teacher)
-        rows = _rows_of(teacher, info, training)
+        fold = str(info.metrics.get("fold", ""))
+        in_all = in_sample and not fold
+        rows = np.arange(len(training.labels)) if in_all else _rows_of(teacher, info, training)
         # at temperature 1: a teacher's doubt is what a student learns from
         said = softmax(ask(teacher, training.images[rows], Looking(views, device)).logits)
         sums[rows] += said
         counts[rows] += 1
         right = float((said.argmax(1) == training.labels[rows]).mean())
-        fold = info.metrics["fold"]
         told.append({"fold": fold, "recipe": info.recipe, "tensor_sha256": info.tensor_sha256})
-        report(f"{info.recipe} {fold}: {100 * right:.2f} % of {len(rows)} rows it had not seen")
+        name, seen = (info.recipe, "") if in_all else (f"{info.recipe} {fold}", "not ")
+        report(f"{name}: {100 * right:.2f} % of {len(rows)} rows that it had {seen}seen")
     if not counts.all():
         raise UsageError(
             f"{int((counts == 0).sum())} Training rows have no teacher; give one for every fold"
@@ -154,7 +160,8 @@ def _rows_of(teacher: str | Path, info: WeightsInfo, training: Split) -> npt.NDA
     fold = str(info.metrics.get("fold", ""))
     if not fold:
         raise WeightsError(
-            f"{teacher} has learned from all of Training; a teacher is made with --fold k/n"
+            f"{teacher} has learned from all of Training; a teacher is made with --fold k/n "
+            "(or is asked about what it knows, with --in-sample)"
         )
     rows = held_out_rows(training, Recipe(info.recipe, (), fold=fold))
     if rows_digest(rows) != info.metrics.get("held_out_sha256"):

@@ -13,7 +13,9 @@ from tests.drawings import drawn_split, write_csv
 from training.config import Recipe, SoftLabels
 from training.distill import distill, with_soft_labels
 from training.recipe_file import RECIPES_FOLDER, load_recipe
+from training.reliability import softmax
 from training.rows import training_rows
+from training.scoring import Looking, ask
 from training.soft_labels import load_soft_labels, make_soft_labels
 from training.train import fit
 
@@ -82,6 +84,21 @@ def test_a_network_that_has_seen_every_row_is_no_teacher(tmp_path: Path) -> None
     weights = fit(_short(), TRAINING, PUBLIC, tmp_path, report=_silent)
     with pytest.raises(WeightsError, match="learned from all of Training"):
         make_soft_labels([weights], TRAINING, tmp_path / "soft", report=_silent)
+
+
+def test_a_network_that_has_seen_every_row_is_asked_about_them_on_request(
+    teachers: list[Path], tmp_path: Path
+) -> None:
+    weights = fit(_short(), TRAINING, PUBLIC, tmp_path, report=_silent)
+    lines: list[str] = []
+    path = tmp_path / "soft"
+    make_soft_labels([weights], TRAINING, path, in_sample=True, report=lines.append)
+    assert lines[0].endswith("of 64 rows that it had seen")
+    soft = load(path.read_bytes())["probabilities"]
+    logits = ask(weights, TRAINING.images, Looking("flip", "cpu")).logits
+    assert np.allclose(soft, softmax(logits), atol=1e-3)
+    make_soft_labels(teachers, TRAINING, path, in_sample=True, report=lines.append)
+    assert lines[1].endswith("rows that it had not seen"), "a fold is a fold"
 
 
 def test_a_teacher_of_other_data_is_refused(teachers: list[Path], tmp_path: Path) -> None:
