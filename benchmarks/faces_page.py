@@ -106,15 +106,15 @@ def _told(answer: Record | None, wanted: str) -> str:
 
 def slice_rows(record: Record) -> list[str]:
     rows = [
-        "| third by | | from, to | faces | accuracy | macro recall |",
+        "| part by | | from, to | faces | accuracy | macro recall |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    whole = {"by": "all", "third": "", "from_to": ["", ""], **record["whole"]}
+    whole = {"by": "all", "part": "", "from_to": ["", ""], **record["whole"]}
     for part in (whole, *record["slices"]):
         low, high = (100 * edge for edge in part["accuracy_interval"])
         span = ", ".join(str(edge) for edge in part["from_to"] if edge != "")
         rows.append(
-            f"| {part['by']} | {part['third']} | {span} | {part['faces']} "
+            f"| {part['by']} | {part['part']} | {span} | {part['faces']} "
             f"| {100 * part['accuracy']:.1f} % ({low:.1f} to {high:.1f}) "
             f"| {100 * part['macro_recall']:.1f} % |"
         )

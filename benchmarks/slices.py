@@ -1,9 +1,10 @@
 """How good the weights are on dark, flat and blurred faces, and what they take for what.
 
-    python -m benchmarks.slices path/to/fer2013.csv [--weights NAME]
+    python -m benchmarks.slices path/to/fer2013.csv [--votes path/to/fer2013new.csv]
 
 PublicTest in thirds by brightness (mean of the pixels), contrast (their standard deviation) and
-sharpness (variance of the Laplacian). Writes results/slices.json.
+sharpness (variance of the Laplacian); with the votes of FER+ also by how many of ten people agree
+on a face, and by whether they agree with its label. Writes results/slices.json.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe_machine
+from benchmarks.votes import Votes, read_votes
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Pixels
 from model.memory import keep_memory
@@ -30,12 +32,16 @@ from training.scoring import PRECISIONS, Looking, ask
 
 RESULTS = Path(__file__).parent / "results" / "slices.json"
 THIRDS = ("low", "middle", "high")
+AGREEMENTS = ((0, 5), (6, 7), (8, 9), (10, 10))
+"""From and to how many of ten votes for one answer."""
+
 CONFUSIONS = 10
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="fer2013.csv, or the folder that holds it")
+    parser.add_argument("--votes", type=Path, metavar="CSV", help="fer2013new.csv of FER+")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--precision", choices=list(PRECISIONS), default="fp32")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE")
@@ -46,13 +52,17 @@ def main() -> None:
     answers = ask(arguments.weights, split.images, Looking(precision=arguments.precision))
     told = answers.logits.argmax(1)
     whole = confusion_matrix(split.labels, told)
+    parts = list(slices(split.images, split.labels, told))
+    if arguments.votes:
+        votes = read_votes(arguments.votes, "PublicTest", len(split.labels))
+        parts += by_votes(votes, split.labels, told)
     record: dict[str, Any] = {
         "machine": describe_machine(),
         "tensor_sha256": answers.info.tensor_sha256,
         "dtype": arguments.precision,
         "split": "PublicTest",
         "whole": figures(whole),
-        "slices": list(slices(split.images, split.labels, told)),
+        "slices": parts,
         "confusions": confusions(whole),
     }
     for row in (*record["slices"], *record["confusions"]):
@@ -68,7 +78,20 @@ def slices(images: Pixels, labels: Counts, told: Counts) -> Iterator[dict[str, A
             inside = thirds == number
             table = confusion_matrix(labels[inside], told[inside])
             span = [round(float(edge(values[inside])), 1) for edge in (np.min, np.max)]
-            yield {"by": name, "third": third, "from_to": span, **figures(table)}
+            yield {"by": name, "part": third, "from_to": span, **figures(table)}
+
+
+def by_votes(votes: Votes, labels: Counts, told: Counts) -> Iterator[dict[str, Any]]:
+    def part(name: str, inside: NDArray[np.bool_]) -> dict[str, Any]:
+        return {"part": name, **figures(confusion_matrix(labels[inside], told[inside]))}
+
+    for low, high in AGREEMENTS:
+        inside = (low <= votes.agreement) & (votes.agreement <= high)
+        span = [int(edge(votes.agreement[inside])) for edge in (np.min, np.max)]
+        yield {"by": "votes for one answer", "from_to": span, **part("", inside)}
+    backed = votes.backs(labels)
+    for name, inside in (("backed", backed), ("outvoted", ~backed)):
+        yield {"by": "label", "from_to": ["", ""], **part(name, inside)}
 
 
 def properties(images: Pixels) -> dict[str, NDArray[np.float64]]:
