@@ -6,7 +6,7 @@
 Prints frames a second of each, and how that compares with real time and with the naive loop;
 start-up and loading are counted for neither. The naive loop runs over clips of at most 480 lines,
 for it takes very long over larger ones, or over all with --naive-lines.
-Writes throughput_CLIP.json, where `benchmarks/charts.py` finds it.
+Writes results/throughput_CLIP.json, where `benchmarks/charts.py` finds it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.embedded import run
 from mien.pipelines import Pipelines
 
+RESULTS = Path(__file__).parent / "results"
 RATES: dict[str, Fraction | None] = {"--analyze-fps all": None, "default": Fraction(10)}
 
 NAIVE = "naive"
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--naive-frames", type=int, default=60)
     parser.add_argument("--naive-lines", type=int, default=480)
-    parser.add_argument("--results", type=Path, metavar="FOLDER")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     arguments = parser.parse_args()
     pipelines = Pipelines(["default"], "cpu")
     print(describe_machine())
@@ -71,9 +72,8 @@ def main() -> None:
             naive_frames = 0 if slow else arguments.naive_frames
             record = measure(clip, Path(folder), arguments.rounds, naive_frames, pipelines)
         print_record(record)
-        if arguments.results:
-            target = arguments.results / f"throughput_{clip.stem}.json"
-            target.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        target = arguments.results / f"throughput_{clip.stem}.json"
+        target.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
 
 
 def wanted_clip(name: str, folder: Path) -> Path:
