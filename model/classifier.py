@@ -90,7 +90,9 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
     # older versions of torch do not tell what the CPU can do
     able = getattr(torch.cpu, "get_capabilities", dict[str, bool])()
     native = able.get("avx512_bf16") or able.get("amx_bf16")
-    return torch.bfloat16 if native else torch.float32
+    # ATEN_CPU_CAPABILITY keeps torch from instructions that the CPU has
+    allowed = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.bfloat16 if native and allowed else torch.float32
 
 
 def _fold_batch_norm(network: VGG) -> None:

@@ -14,8 +14,10 @@ from training.train import fit
 CPU = torch.device("cpu")
 
 
-def _processor(monkeypatch: pytest.MonkeyPatch, **able: bool) -> None:
+def _processor(monkeypatch: pytest.MonkeyPatch, kept_to: str = "AVX512", **able: bool) -> None:
+    """kept_to: the instructions that torch may use of those that there are."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **able})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: kept_to)
 
 
 @pytest.mark.parametrize("instructions", ["avx512_bf16", "amx_bf16"])
@@ -39,6 +41,13 @@ def test_another_takes_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--set precision=fp32" in line
     plain = load_recipe("vgg19-cpu", ["precision=fp32"])
     assert (precision_on(plain, CPU), missing_precision(plain, CPU)) == ("fp32", [])
+
+
+def test_a_processor_that_torch_may_not_use_in_full_takes_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _processor(monkeypatch, "AVX2", avx512_bf16=True)
+    assert precision_on(load_recipe("vgg19-cpu"), CPU) == "fp32"
 
 
 def test_an_accelerator_has_them_whatever_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
