@@ -49,12 +49,41 @@ class Record:
     """By what was measured, one figure a round."""
 
 
-def mien_fps(clip: Path, folder: Path, rate: Fraction | None, pipelines: Pipelines) -> float:
-    """Frames a second of one whole run, from the opened source to the file in place."""
-    output = OutputSettings(folder / "mien.mp4", fps=None, overwrite=True)
-    request = RunRequest(str(clip), AnalysisRequest(analyze_fps=rate), (output,), overwrite=True)
-    outcome = run(request, pipelines=pipelines)
-    return outcome.end.frame_count / outcome.seconds["wall"]
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Of one clip, with outputs in a folder."""
+
+    clip: Path
+    folder: Path
+    pipelines: Pipelines
+    encoder: str | None
+
+    def record(self, rounds: int, naive_frames: int) -> Record:
+        """All rounds; without `naive_frames` mien alone."""
+        facts = clip_facts(self.clip)
+        record = Record(describe_machine(), facts.name, facts.width, facts.height, facts.fps, {})
+        self.mien_fps(Fraction(1))  # loads
+        for _ in range(rounds):
+            for label, ten_crops in ((NAIVE, False), (NAIVE_TEN, True)):
+                if naive_frames:
+                    target = self.folder / "naive.mp4"
+                    frames, seconds = naive.annotate(
+                        self.clip, target, naive_frames, ten_crops=ten_crops
+                    )
+                    record.frames_per_s.setdefault(label, []).append(frames / seconds)
+            for label, rate in RATES.items():
+                record.frames_per_s.setdefault(label, []).append(self.mien_fps(rate))
+        return record
+
+    def mien_fps(self, rate: Fraction | None) -> float:
+        """Frames a second of one whole run, from the opened source to the file in place."""
+        target = self.folder / "mien.mp4"
+        output = OutputSettings(target, fps=None, encoder=self.encoder, overwrite=True)
+        request = RunRequest(
+            str(self.clip), AnalysisRequest(analyze_fps=rate), (output,), overwrite=True
+        )
+        outcome = run(request, pipelines=self.pipelines)
+        return outcome.end.frame_count / outcome.seconds["wall"]
 
 
 def main() -> None:
@@ -64,15 +93,18 @@ def main() -> None:
     parser.add_argument("--naive-frames", type=int, default=60)
     parser.add_argument("--naive-lines", type=int, default=480)
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
+    parser.add_argument("--device", default="cpu", help="cuda for the networks on a GPU")
+    parser.add_argument("--encoder", metavar="NAME", help="such as h264_nvenc; x264 by default")
     arguments = parser.parse_args()
-    pipelines = Pipelines(["default"], "cpu")
+    pipelines = Pipelines(["default"], arguments.device)
     print(describe_machine())
     for name in arguments.clips:
         with tempfile.TemporaryDirectory(prefix="mien-throughput-") as folder:
             clip = wanted_clip(name, Path(folder))
             slow = clip_facts(clip).height > arguments.naive_lines
             naive_frames = 0 if slow else arguments.naive_frames
-            record = measure(clip, Path(folder), arguments.rounds, naive_frames, pipelines)
+            measurement = Measurement(clip, Path(folder), pipelines, arguments.encoder)
+            record = measurement.record(arguments.rounds, naive_frames)
         print_record(record)
         target = arguments.results / f"throughput_{clip.stem}.json"
         target.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
@@ -87,26 +119,6 @@ def wanted_clip(name: str, folder: Path) -> Path:
     target = folder / f"{Path(path).stem}_at_{height}p.mp4"
     scaled(Path(path), target, (width, height))
     return target
-
-
-def measure(
-    clip: Path, folder: Path, rounds: int, naive_frames: int, pipelines: Pipelines
-) -> Record:
-    """All rounds; without `naive_frames` mien alone."""
-    facts = clip_facts(clip)
-    record = Record(describe_machine(), facts.name, facts.width, facts.height, facts.fps, {})
-    mien_fps(clip, folder, Fraction(1), pipelines)  # loads
-    for _ in range(rounds):
-        if naive_frames:
-            for label, ten_crops in ((NAIVE, False), (NAIVE_TEN, True)):
-                frames, seconds = naive.annotate(
-                    clip, folder / "naive.mp4", naive_frames, ten_crops=ten_crops
-                )
-                record.frames_per_s.setdefault(label, []).append(frames / seconds)
-        for label, rate in RATES.items():
-            fps = mien_fps(clip, folder, rate, pipelines)
-            record.frames_per_s.setdefault(label, []).append(fps)
-    return record
 
 
 def print_record(record: Record) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from model.checkpoint import WEIGHTS_FOLDER
 from tests.builders import make_clip
@@ -116,10 +118,11 @@ def test_what_is_there_is_not_replaced_unasked(
         (lambda data: data[: len(data) // 2], "cut off"),
         (lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:], "damaged"),
         (lambda data: b"no weights at all", "not a safetensors file"),
+        (lambda data: save({"fc.weight": np.zeros((7, 512), np.float32)}), "not made by mien"),
         (lambda data: b"", "not a safetensors file"),
         (lambda data: struct.pack("<Q", 1 << 62) + b"{}", "not a safetensors file"),
     ],
-    ids=["header cut", "half", "one bit", "foreign", "empty", "endless header"],
+    ids=["header cut", "half", "one bit", "text", "another model's", "empty", "endless header"],
 )
 def test_damaged_weights_are_refused(
     refused: Refused, tmp_path: Path, clip: Path, damage: Callable[[bytes], bytes], words: str

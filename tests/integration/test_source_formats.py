@@ -170,18 +170,30 @@ def test_sound_alone_holds_no_picture(tmp_path: Path) -> None:
         open_source(str(path))
 
 
-def test_opening_and_closing_leaks_no_descriptor(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "clip.mp4", frames=3, size=(64, 48))
+def test_opening_and_closing_leaks_no_descriptor_thread_or_memory(tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "clip.mp4", frames=3, size=(320, 240), audio=Sound())
     still = tmp_path / "still.png"
     Image.new("RGB", (8, 8)).save(still)
-    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    for round_ in range(300):
-        source = open_source(str(path if round_ % 3 else still))
-        if round_ % 2:
-            next(source.frames())
-        source.close()
-        source.close()
-    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) <= before
+
+    def open_and_close(rounds: int) -> None:
+        for round_ in range(rounds):
+            source = open_source(str(path if round_ % 3 else still))
+            if round_ % 2:
+                next(source.frames())
+            source.close()
+            source.close()
+
+    open_and_close(100)
+    before = open_things(), resident_bytes()
+    open_and_close(200)
+    assert open_things() <= before[0]
+    assert resident_bytes() < before[1] + 4_000_000
+
+
+def open_things() -> tuple[int, int]:
+    """Descriptors and threads."""
+    own = Path("/proc/self")
+    return sum(1 for _ in (own / "fd").iterdir()), sum(1 for _ in (own / "task").iterdir())
 
 
 def resident_bytes() -> int:
