@@ -167,3 +167,27 @@ def test_distillation_is_one_run_that_goes_on_where_it_was_stopped(tmp_path: Pat
     assert read_info(weights).tensor_sha256 == info.tensor_sha256
     with pytest.raises(UsageError, match="is of another recipe"):
         distill(load_recipe(student), data, tmp_path / "run", epochs=2, report=lines.append)
+
+
+@pytest.mark.slow
+def test_the_recipes_for_an_accelerator_run_from_teachers_to_student(tmp_path: Path) -> None:
+    """As they are shipped, but for an epoch, batches and folds that a few drawn faces can fill."""
+    public = drawn_split(14, 2)
+    data = write_csv(tmp_path / "faces.csv", {"Training": drawn_split(40, 1), "PublicTest": public})
+    names = ["teacher-vgg16", "teacher-vgg13"]
+    for name in ("vgg19-gpu", *names):
+        text = (RECIPES_FOLDER / f"{name}.toml").read_text()
+        assert "\nbatch = 256\n" in text
+        text = text.replace("\nbatch = 256\n", "\nbatch = 16\n").replace("folds = 5", "folds = 2")
+        for teacher in names:
+            text = text.replace(f'"{teacher}"', f'"{tmp_path / teacher}.toml"')
+        (tmp_path / f"{name}.toml").write_text(text)
+    student = dataclasses.replace(load_recipe(tmp_path / "vgg19-gpu.toml"), official_counts=False)
+    lines: list[str] = []
+    _, weights = distill(
+        student, data, tmp_path / "run", epochs=1, compiled=False, report=lines.append
+    )
+    info = read_info(weights)
+    assert (info.architecture, info.input_size_px) == ("vgg19", 48)
+    assert sum("rows that it had not seen" in line for line in lines) == 4
+    assert ask(weights, public.images, Looking("single", "cpu")).logits.shape == (14, 7)
