@@ -137,7 +137,7 @@ _ANALYSIS = (
         default="default",
         show_default=True,
         metavar="NAME|FILE",
-        help="Weights of the classifier.",
+        help="Weights of the classifier: vgg19, which is the default, small, or a file.",
     ),
     click.option(
         "--views",

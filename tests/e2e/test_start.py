@@ -54,12 +54,18 @@ def test_the_wheel_holds_the_five_packages_and_the_weights_and_nothing_else(whee
     assert kinds <= {".py", ".typed", ".safetensors", ".toml", ".md"}
 
 
-def test_the_weights_in_the_wheel_load_and_match_their_digest(wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "parameters"), [("vgg19", 20_037_831), ("small", 3_381_127)])
+def test_the_weights_in_the_wheel_load_and_match_their_digest(
+    wheel: Path, tmp_path: Path, name: str, parameters: int
+) -> None:
+    member = f"model/weights/{name}.safetensors"
     with zipfile.ZipFile(wheel) as archive:
-        archive.extract("model/weights/vgg19.safetensors", tmp_path)
-    network, info = load_weights(tmp_path / "model" / "weights" / "vgg19.safetensors")
-    assert sum(parameter.numel() for parameter in network.parameters()) == 20_037_831
-    assert info.tensor_sha256 == read_info("vgg19").tensor_sha256
+        archive.extract(member, tmp_path)
+    network, info = load_weights(tmp_path / member)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert info.architecture == name
+    assert info.tensor_sha256 == read_info(name).tensor_sha256
+    assert set(info.temperatures) == {"single", "flip", "ten-crop"}
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])
