@@ -32,8 +32,8 @@ def report_lines(soak: Record) -> Iterator[str]:
                 yield f"{name:<7} {label:<8} {sample['state']}"
                 continue
             yield (
-                f"{name:<7} {label:<8} {sample['fps']:>8.2f}  {sample['latency_p50_s'] or 0:.3f}"
-                f"   {sample['latency_p95_s'] or 0:.3f}   {sample['latency_p99_s'] or 0:.3f}"
+                f"{name:<7} {label:<8} {sample['fps']:>8.2f}  {_figure(sample['latency_p50_s'])}"
+                f"   {_figure(sample['latency_p95_s'])}   {_figure(sample['latency_p99_s'])}"
                 f"   {sample['drops'] or 'nothing'}"
             )
     yield "memory            settled MB   last MB   most MB"
@@ -58,10 +58,7 @@ def verdicts(soak: Record) -> Iterator[str]:
         if last["state"] != "running":
             yield f"{name} is {last['state']} at the end"
             continue
-        if last["latency_p95_s"] > SLOWER * first["latency_p95_s"] + 0.05:
-            yield f"{name}: p95 was {first['latency_p95_s']} s and is {last['latency_p95_s']} s"
-        if last["fps"] < RARER * first["fps"]:
-            yield f"{name}: {first['fps']} frames/s were written and are {last['fps']}"
+        yield from (f"{name}: {line}" for line in _slower(first, last))
         if share_lost(last) > LOST:
             yield f"{name}: {100 * share_lost(last):.1f} % of its pictures were not written"
     for name, points in soak["memory_mb"].items():
@@ -70,6 +67,24 @@ def verdicts(soak: Record) -> Iterator[str]:
     for seconds in returns(soak):
         if seconds > BACK_S:
             yield f"a camera took {seconds:.0f} s to come back"
+
+
+def _slower(first: Record, last: Record) -> Iterator[str]:
+    """Of a camera that runs; one that wrote nothing in a minute has no latency of it."""
+    before_s, after_s = first["latency_p95_s"], last["latency_p95_s"]
+    for minute, p95_s in (("first", before_s), ("last", after_s)):
+        if p95_s is None:
+            yield f"no picture was written in its {minute} minute"
+    if before_s is None or after_s is None:
+        return
+    if after_s > SLOWER * before_s + 0.05:
+        yield f"p95 was {before_s} s and is {after_s} s"
+    if last["fps"] < RARER * first["fps"]:
+        yield f"{first['fps']} frames/s were written and are {last['fps']}"
+
+
+def _figure(seconds: float | None) -> str:
+    return f"{'none':>5}" if seconds is None else f"{seconds:.3f}"
 
 
 def first_minute(samples: list[Record]) -> Record:

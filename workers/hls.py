@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +11,13 @@ from pathlib import Path
 import av
 
 from mien.contract.outputs import OutputSettings
-from workers.hls_playlist import RollingPlaylist, read_playlist, write_playlist
+from workers.hls_playlist import (
+    RollingPlaylist,
+    read_playlist,
+    segment_name,
+    segment_number,
+    write_playlist,
+)
 from workers.live_pictures import (
     KEY_EVERY_S,
     TICKS_A_SECOND,
@@ -121,7 +126,7 @@ class HlsStream:
         assert self._begin is not None  # noqa: S101 - asked by the callers
         begin, utc_s = self._begin
         self._begin = None
-        name = f"{self._path.stem}-{self._next:05d}.ts"
+        name = segment_name(self._path, self._next)
         self._next += 1
         length_s = (end - begin) / TICKS_A_SECOND
         with writing(self._path):
@@ -207,6 +212,5 @@ def _partial(playlist: Path) -> Path:
 
 def _beside(playlist: Path) -> list[tuple[int, Path]]:
     """The segments that lie beside a playlist, with their numbers, in order."""
-    pattern = re.compile(re.escape(playlist.stem) + r"-(\d{5,})\.ts")
-    matches = [(pattern.fullmatch(path.name), path) for path in playlist.parent.iterdir()]
-    return sorted((int(match[1]), path) for match, path in matches if match)
+    found = [(segment_number(playlist, path.name), path) for path in playlist.parent.iterdir()]
+    return sorted((number, path) for number, path in found if number is not None)

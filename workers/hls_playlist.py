@@ -6,6 +6,7 @@ Source: RFC 8216, sections 4.3 and 6.2.2.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,21 +75,36 @@ class RollingPlaylist:
         return gone
 
 
+def segment_name(playlist: Path, number: int) -> str:
+    """What a segment of the playlist is called; no other file beside it is ours."""
+    return f"{playlist.stem}-{number:05d}.ts"
+
+
+def segment_number(playlist: Path, name: str) -> int | None:
+    """The number in a segment's name; None where it is not exactly as `segment_name` writes it."""
+    match = re.fullmatch(r"-(\d{5,})\.ts", name.removeprefix(playlist.stem), re.ASCII)
+    if match is None or name != segment_name(playlist, int(match[1])):
+        return None
+    return int(match[1])
+
+
 def read_playlist(path: Path, target_s: int) -> RollingPlaylist:
     """The playlist that an earlier attempt left at `path`; an empty one where there is none.
 
-    Segments that are missing on the disk are left out, with those before them.
+    One that is not to the letter as mien writes it, or lists any other file than segments of its
+    own, is another program's and counts as none: what it lists must never be removed. Segments
+    that are missing on the disk are left out, with those before them.
 
     Raises:
         OSError: It cannot be read.
     """
-    playlist = RollingPlaylist(target_s)
     if not path.is_file():
-        return playlist
+        return RollingPlaylist(target_s)
     try:
-        _read(path.read_text(errors="replace"), playlist)
+        playlist = _read(path, path.read_bytes().decode("utf-8"))
     except ValueError:
         return RollingPlaylist(target_s)  # another program's
+    playlist.target_s = max(playlist.target_s, target_s)
     there = [path.with_name(segment.name).is_file() for segment in playlist.segments]
     if not all(there):
         playlist.leave(len(there) - there[::-1].index(False))
@@ -98,20 +114,28 @@ def read_playlist(path: Path, target_s: int) -> RollingPlaylist:
 def write_playlist(path: Path, playlist: RollingPlaylist, *, ended: bool = False) -> None:
     """Put it in place at once, without a wait for the disk; raises `OSError`."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(playlist.text(ended=ended))
+    partial.write_text(playlist.text(ended=ended), encoding="utf-8")
     partial.replace(path)
 
 
-def _read(text: str, playlist: RollingPlaylist) -> None:
+def _read(path: Path, text: str) -> RollingPlaylist:
+    """The playlist of that text; raises `ValueError` where mien did not write it."""
     tags: dict[str, str] = {}
-    for line in filter(None, text.splitlines()):
+    segments, numbers = [], [-1]
+    for line in filter(None, text.split("\n")):
         tag, _, value = line.partition(":")
         if line.startswith("#"):
             tags[tag] = value
             continue
+        number = segment_number(path, line)
+        if number is None or number <= numbers[-1]:
+            raise ValueError("it lists a file that is no segment of its own, or one twice")
+        numbers.append(number)
         length_s = float(tags.pop(_LENGTH, "").partition(",")[0])
         is_break = tags.pop(_BREAK, None) is not None
-        playlist.segments.append(Segment(Path(line).name, length_s, tags.pop(_DATE, ""), is_break))
-    playlist.sequence = int(tags.get(_SEQUENCE, 0))
-    playlist.breaks = int(tags.get(_BREAKS, 0))
-    playlist.target_s = max(playlist.target_s, int(tags.get(_TARGET, 0)))
+        segments.append(Segment(line, length_s, tags.pop(_DATE, ""), is_break))
+    target_s, sequence, breaks = (int(tags.get(tag, "")) for tag in (_TARGET, _SEQUENCE, _BREAKS))
+    playlist = RollingPlaylist(target_s, sequence, breaks, segments)
+    if playlist.text(ended=_END in tags) != text:
+        raise ValueError("another program wrote it")
+    return playlist

@@ -139,16 +139,16 @@ def test_what_lies_beside_a_lost_playlist_is_not_overwritten(path: Path) -> None
 def test_a_playlist_reads_back_as_it_was_written(path: Path) -> None:
     playlist = RollingPlaylist(2)
     for number in range(9):
-        path.with_name(f"{number}.ts").touch()
+        path.with_name(f"live-{number:05d}.ts").touch()
         length_s = round(2.4 + number / 10, 6)
-        playlist.add(f"{number}.ts", length_s, number * 2.0, is_break=number in (1, 5))
+        playlist.add(f"live-{number:05d}.ts", length_s, number * 2.0, is_break=number in (1, 5))
     write_playlist(path, playlist)
     assert read_playlist(path, 2) == playlist
     assert (playlist.sequence, playlist.breaks, playlist.target_s) == (3, 1, 3)
-    assert playlist.segments[2] == Segment("5.ts", 2.9, "1970-01-01T00:00:10.000Z", True)
-    path.with_name("5.ts").unlink()
+    assert playlist.segments[2] == Segment("live-00005.ts", 2.9, "1970-01-01T00:00:10.000Z", True)
+    path.with_name("live-00005.ts").unlink()
     left = read_playlist(path, 2)
-    assert [segment.name for segment in left.segments] == ["6.ts", "7.ts", "8.ts"]
+    assert [segment.name for segment in left.segments] == [f"live-{n:05d}.ts" for n in (6, 7, 8)]
     assert (left.sequence, left.breaks) == (6, 2)
 
 
@@ -156,3 +156,83 @@ def test_a_playlist_reads_back_as_it_was_written(path: Path) -> None:
 def test_another_programs_playlist_is_begun_anew(path: Path, text: str) -> None:
     path.write_text(text)
     assert read_playlist(path, 2) == RollingPlaylist(2)
+
+
+def listing(*files: str) -> str:
+    """A playlist as mien writes it, of these files."""
+    playlist = RollingPlaylist(2)
+    for number, name in enumerate(files):
+        playlist.add(name, 2.0, 2.0 * number, is_break=False)
+    return playlist.text(ended=False)
+
+
+def test_a_users_own_files_outlive_the_playlist_that_lists_them(path: Path) -> None:
+    mine = ["holiday.ts", "song.mp3", "live-00000.ts", "live-00001.ts"]
+    for name in mine:
+        path.with_name(name).write_text("mine")
+    text = listing("holiday.ts", "song.mp3", "below/live-00000.ts", "live-00001.ts")
+    path.write_text(text)
+    sink = begin(path)
+    assert path.read_text() == text, "until there is something to put in its place"
+    for _ in feed(sink, range(8 * SEGMENT)):
+        pass
+    sink.finish()
+    # all four would have left the window by now
+    assert segments(path) == [f"live-{n:05d}.ts" for n in range(4, 10)]
+    assert value(path, "MEDIA-SEQUENCE") == 2
+    assert "#EXT-X-DISCONTINUITY\n" not in path.read_text()
+    assert names(path.parent) == sorted([*mine, *segments(path), "live.m3u8"])
+    assert {path.with_name(name).read_text() for name in mine} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("live-00001.ts", "holiday.ts"),
+        ("below/live-00001.ts",),
+        ("../live-00001.ts",),
+        ("/live-00001.ts",),
+        ("live-00001.ts?token",),
+        ("live-00001.ts\r",),
+        ("LIVE-00001.ts",),
+        ("live-000001.ts",),
+        ("live-1.ts",),
+        ("live--0001.ts",),
+        ("live-٠٠٠٠١.ts",),
+        ("other-00001.ts",),
+        ("-00001.ts",),
+        ("live-00001.ts", "live-00001.ts"),
+    ],
+)
+def test_a_playlist_with_any_other_file_is_another_programs(
+    path: Path, files: tuple[str, ...]
+) -> None:
+    for name in files:
+        path.with_name(Path(name).name).touch()
+    path.write_text(listing("live-00000.ts", *files), encoding="utf-8")
+    path.with_name("live-00000.ts").touch()
+    before = path.read_bytes()
+    assert read_playlist(path, 2) == RollingPlaylist(2)
+    end_playlist(path)
+    assert path.read_bytes() == before
+
+
+def test_another_programs_segments_are_not_ours_though_they_are_called_alike(path: Path) -> None:
+    path.write_text(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n"
+        "#EXTINF:2.000000,\nlive-00000.ts\n"
+    )
+    path.with_name("live-00000.ts").touch()
+    assert read_playlist(path, 2) == RollingPlaylist(2)
+
+
+@pytest.mark.parametrize("stem", ["a.b", "my cam (1)", "caméra", "live-00000"])
+def test_a_playlist_is_known_again_by_any_name(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.m3u8"
+    for _ in range(2):  # the second goes on with one that was ended
+        sink = begin(path)
+        for _ in feed(sink, range(SEGMENT)):
+            pass
+        sink.finish()
+    assert segments(path) == [f"{stem}-00000.ts", f"{stem}-00001.ts"]
+    assert path.read_text().count("#EXT-X-DISCONTINUITY\n") == 1

@@ -47,3 +47,21 @@ def test_a_camera_that_never_ran_is_told() -> None:
     never["cameras"]["cam0"] = never["cameras"]["cam0"][-1:]
     assert list(verdicts(never)) == ["cam0 is queued at the end"]
     assert any("queued" in line for line in report_lines(never))
+
+
+SILENT = {"fps": 0.0, "latency_p50_s": None, "latency_p95_s": None, "latency_p99_s": None}
+"""What a running camera's sample says after a minute in which nothing was written."""
+
+
+def test_a_camera_that_wrote_nothing_in_its_last_minute_is_told() -> None:
+    assert worse(sample(600.0, **SILENT)) == ["cam0: no picture was written in its last minute"]
+    lines = list(report_lines(soak(sample(600.0, **SILENT))))
+    assert any("last" in line and "none" in line for line in lines)
+    assert "WORSE: cam0: no picture was written in its last minute" in lines
+
+
+def test_a_camera_that_wrote_nothing_in_its_first_minute_is_told() -> None:
+    told = soak(sample(600.0))
+    told["cameras"]["cam0"] = [sample(5.0, **SILENT), sample(60.0, **SILENT), sample(600.0)]
+    assert list(verdicts(told)) == ["cam0: no picture was written in its first minute"]
+    assert list(report_lines(told))
