@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -62,12 +63,14 @@ def hiding(folder: Path) -> tuple[OutputSettings, ...]:
     return (OutputSettings(folder / "out.mp4", None, blur=True),)
 
 
-def live(camera: Camera, folder: Path, eyes: OneFace | None = None, **more: bool) -> Run:
+def live(
+    camera: Camera, folder: Path, eyes: OneFace | None = None, *, attended: bool = True
+) -> Run:
     request = request_for(camera, folder, outputs=hiding(folder), max_latency_s=0.3)
-    return Run(request, eyes, **more)
+    return Run(request, eyes, attended=attended)
 
 
-def sharpest(part: NDArray[np.uint8]) -> int:
+def sharpest(part: NDArray[Any]) -> int:
     """The greatest step from a sample to its right neighbour."""
     return int(np.abs(np.diff(part.astype(int), axis=1)).max())
 
@@ -208,7 +211,11 @@ def run_file(folder: Path, is_lost: Callable[[int], bool], **analysis: object) -
     def pipeline_for(settings: AnalysisSettings) -> OneFace:
         return eyes
 
-    group = StageGroup(lambda: (stream.stop(), transport.close()))  # type: ignore[func-returns-value]
+    def stop() -> None:
+        stream.stop()
+        transport.close()
+
+    group = StageGroup(stop)
     try:
         group.start("producer", stream.produce)
         muxer = group.start("muxer", stream.mux)
