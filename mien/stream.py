@@ -303,6 +303,7 @@ class Stream:
             "clock": self._clock,
             "hold": _must_hold(request, self.info),
             "blur": any(output.blur for output in request.outputs),
+            "interval_ns": _interval_ns(request.analysis.analyze_fps),
         }
         if live is None:
             return Muxer(**stage)
@@ -345,6 +346,11 @@ def _window_bytes(request: RunRequest, info: SourceInfo) -> int:
     if request.window_bytes is not None:
         return request.window_bytes
     return max(USUAL_WINDOW_BYTES, min(MOST_BYTES, 5 * _interval_bytes(request, info) // 4))
+
+
+def _interval_ns(analyze_fps: Fraction | None) -> int:
+    """From one analysis to the next; every picture has its own where no rate is asked for."""
+    return 0 if analyze_fps is None else math.ceil(1_000_000_000 / analyze_fps)
 
 
 def _must_hold(request: RunRequest, info: SourceInfo) -> bool:

@@ -44,7 +44,9 @@ class Run:
         *,
         write_s: float = 0.0,
         transport: Transport | None = None,
+        attended: bool = True,
     ) -> None:
+        """attended: whether an analyzer is there from the beginning; else see `attend`."""
         self._eyes = pipeline or OneFace()
         self._transport, clock = transport or MemoryTransport(), StageClock()
         self._source = open_source(request.source, timeout_s=(2.0, 2.0))
@@ -59,6 +61,11 @@ class Run:
         self._muxer = self._group.start("muxer", self.stream.mux)
         work = self._transport.work()
         self._analyzer = Analyzer(work, lambda _: self._eyes, batch=8, clock=clock)
+        if attended:
+            self.attend()
+
+    def attend(self) -> None:
+        """Begin to analyse."""
         self._group.start("analyzer", self._analyzer.run)
 
     def _stop(self) -> None:

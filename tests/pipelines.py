@@ -1,5 +1,6 @@
 """Stand-ins for the networks where a test is about the stages around them."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -46,3 +47,30 @@ class FixedTime(OneFace):
     ) -> list[FrameAnalysis]:
         time.sleep(self._seconds_s * len(images))
         return super().analyze(images)
+
+
+class Gate(OneFace):
+    """Analyses nothing while it is shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+        self.open.set()
+
+    def analyze(
+        self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
+    ) -> list[FrameAnalysis]:
+        self.open.wait()
+        return super().analyze(images)
+
+
+class NoFace(OneFace):
+    """Looks at every image and finds nobody."""
+
+    def _analysis(self, height: int, width: int) -> FrameAnalysis:
+        return FrameAnalysis(
+            np.zeros((0, 4), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros((0, 7), np.float32),
+            "0" * 64,
+        )

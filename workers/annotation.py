@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
-from workers.blur import blur_faces
+from workers.blur import blur_faces, blur_picture
 from workers.boxes import draw_box, pen_for
 from workers.labels import chip, chip_size, shadow_px
 from workers.palette import UNCERTAIN, Rgb, colour_of
@@ -42,15 +42,19 @@ class Annotator:
         self._blur = blur
         self._styles: dict[int, _Style] = {}
 
-    def draw(self, picture: Picture, faces: Sequence[DrawnFace]) -> None:
+    def draw(self, picture: Picture, faces: Sequence[DrawnFace] | None) -> None:
         """Draw the faces in place, on the picture's own planes.
+
+        Where nobody knows which faces there are, nothing is drawn, or everything hidden.
 
         Args:
             picture: Its samples are written to; the rest of them stay as they are, bit by bit.
-            faces: Later ones are drawn over earlier ones.
+            faces: Later ones are drawn over earlier ones; None: nothing is known of them.
         """
         if self._blur:
-            blur_faces(picture, (face.box for face in faces))
+            _hide(picture, faces)
+            return
+        if faces is None:
             return
         faces = [face for face in faces if _is_visible(face.box)]
         self._styles = {face.track: self._style(face) for face in faces}
@@ -89,9 +93,16 @@ class Annotator:
             canvas.stamp(sprite, x - border - odd[0], y - border - odd[1])
 
 
-def annotate(picture: Picture, faces: Sequence[DrawnFace], *, blur: bool) -> None:
+def annotate(picture: Picture, faces: Sequence[DrawnFace] | None, *, blur: bool) -> None:
     """Draw faces on a picture that stands alone; see `Annotator`."""
     Annotator(blur=blur).draw(picture, faces)
+
+
+def _hide(picture: Picture, faces: Sequence[DrawnFace] | None) -> None:
+    if faces is None:
+        blur_picture(picture)
+    else:
+        blur_faces(picture, (face.box for face in faces))
 
 
 def _text(face: DrawnFace) -> str:

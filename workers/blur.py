@@ -23,17 +23,27 @@ Box = tuple[float, float, float, float]
 
 def blur_faces(picture: Picture, boxes: Iterable[Box]) -> None:
     """Replace each face, in place, by a smooth blend of a few averages of its pixels."""
-    if picture.layout == "rgb":
-        planes: tuple[tuple[Pixels, int], ...] = ((picture.data, 1),)
-    else:
-        luma, cb, cr = picture.planes()
-        planes = ((luma, 1), (cb, 2), (cr, 2))
+    planes = _planes(picture)
     for box in boxes:
         x1, y1, x2, y2 = _enlarged(box, picture)
         if x1 >= x2 or y1 >= y2:
             continue
         for plane, step in planes:
             _hide(plane[y1 // step : y2 // step, x1 // step : x2 // step], (x2 - x1, y2 - y1))
+
+
+def blur_picture(picture: Picture) -> None:
+    """Replace the whole picture, in place, by as few averages as a face that fills it would be."""
+    for plane, _ in _planes(picture):
+        plane[:] = _averaged(plane, (picture.width, picture.height))
+
+
+def _planes(picture: Picture) -> tuple[tuple[Pixels, int], ...]:
+    """The planes to write to, each with how many pixels apart its samples are."""
+    if picture.layout == "rgb":
+        return ((picture.data, 1),)
+    luma, cb, cr = picture.planes()
+    return ((luma, 1), (cb, 2), (cr, 2))
 
 
 def _enlarged(box: Box, picture: Picture) -> tuple[int, int, int, int]:
@@ -52,16 +62,21 @@ def _enlarged(box: Box, picture: Picture) -> tuple[int, int, int, int]:
 def _hide(region: Pixels, size: tuple[int, int]) -> None:
     if not region.size:
         return
-    height, width = region.shape[:2]
-    cell = max(_SMALLEST_CELL_PX, min(size) / _CELLS)
-    cells = max(1, round(size[0] / cell)), max(1, round(size[1] / cell))
-    small = cv2.resize(np.ascontiguousarray(region), cells, interpolation=cv2.INTER_AREA)
-    hidden = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    mask = _mask(width, height)
+    hidden = _averaged(region, size)
+    mask = _mask(region.shape[1], region.shape[0])
     if region.ndim == 3:
         mask = np.repeat(mask[..., None], 3, axis=2)
     kept = cv2.multiply(region, 255 - mask, scale=1 / 255)
     region[:] = cv2.add(kept, cv2.multiply(hidden, mask, scale=1 / 255))
+
+
+def _averaged(region: Pixels, size: tuple[int, int]) -> Pixels:
+    """A smooth blend of the region's averages; size: its width and height in pixels of luma."""
+    cell = max(_SMALLEST_CELL_PX, min(size) / _CELLS)
+    cells = max(1, round(size[0] / cell)), max(1, round(size[1] / cell))
+    small = cv2.resize(np.ascontiguousarray(region), cells, interpolation=cv2.INTER_AREA)
+    hidden = cv2.resize(small, region.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(hidden, np.uint8)
 
 
 def _mask(width: int, height: int) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.frames import EndOfStream
 from mien.contract.ledger import FrameState, Ledger
+from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
 from mien.contract.stage import Progress, StageClock
 from mien.contract.waiting import FrameFeed, WaitingFrame, WaitingGap
@@ -15,6 +16,10 @@ from workers.reorder import ReorderBuffer
 from workers.results_port import Results
 from workers.sink import Sink
 from workers.summary import Summary
+
+TRUSTED_NS = 1_000_000_000
+"""Where faces are hidden, an analysis says nothing of pictures that come so long after it, unless
+rarer ones were asked for."""
 
 
 class Muxer:
@@ -40,7 +45,9 @@ class Muxer:
         clock: StageClock,
         hold: bool,
         blur: bool,
+        interval_ns: int,
     ) -> None:
+        """interval_ns: from one analysis to the next, as was asked for."""
         self._feed = feed
         self._analyses = analyses
         self._history = history
@@ -52,6 +59,7 @@ class Muxer:
         self._clock = clock
         self._hold = hold
         self._blur = blur
+        self._trusted_ns = max(TRUSTED_NS, interval_ns)
         self._annotator = Annotator(blur=blur)
         self._cuts = CutFinder()
         self._cut_ns = 0
@@ -129,17 +137,21 @@ class Muxer:
     def _show(self, frame: WaitingFrame) -> None:
         if self._sink is None or frame.picture is None:
             return
-        if self._before is not None:
-            with self._clock.time("annotate"):
-                self._annotate(frame.picture, self._before, frame.pts_ns)
+        with self._clock.time("annotate"):
+            self._annotator.draw(frame.picture, self._known(frame.picture, frame.pts_ns))
         with self._clock.time("encode"):
             for showing in frame.showings:
                 self._feed.first()  # raises when the run is stopped: one frame may fill an hour
                 self._sink.write(frame.picture, showing.pts_ns, showing.duration_ns)
 
-    def _annotate(self, picture: Picture, before: FaceSnapshot, pts_ns: int) -> None:
+    def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
+        """The faces of a picture as far as analyses tell; None where none of them tells anything.
+
+        An old label does no harm, but nobody knows whom an old box does not hide.
+        """
         if self._cuts.is_cut(picture):
             self._cut_ns = pts_ns
-        cautious, cut_ns = self._blur, self._cut_ns
-        faces = drawn_at(before, self._after, pts_ns, cautious=cautious, cut_ns=cut_ns)
-        self._annotator.draw(picture, faces)
+        before, cautious = self._before, self._blur
+        if before is None or (cautious and pts_ns - before.time_ns > self._trusted_ns):
+            return None
+        return drawn_at(before, self._after, pts_ns, cautious=cautious, cut_ns=self._cut_ns)

@@ -241,3 +241,17 @@ def test_small_faces_are_hidden_too() -> None:
     picture.planes()[0][:] = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (180, 320))
     annotate(picture, [face((200, 100, 212, 114))], blur=True)
     assert np.ptp(picture.planes()[0][101:113, 201:211]) < 40
+
+
+@pytest.mark.parametrize("make", [grey_i420, grey_rgb])
+def test_a_picture_of_which_nothing_is_known_is_hidden_whole_or_left_as_it_is(
+    make: object,
+) -> None:
+    picture = grey_i420(642, 360) if make is grey_i420 else grey_rgb(641, 359)
+    rng = np.random.default_rng(1)
+    picture.data[:] = rng.integers(0, 256, picture.data.shape, np.uint8)
+    before = picture.data.copy()
+    annotate(picture, None, blur=False)
+    assert np.array_equal(picture.data, before)
+    annotate(picture, None, blur=True)
+    assert all(plane.astype(float).std() < 12 for plane in picture.planes())
