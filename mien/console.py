@@ -148,6 +148,9 @@ def summary_lines(outcome: Outcome) -> list[str]:
         notes += [f"sound: {what}" for what in output.audio if "transcoded" in what]
     if outcome.end.corrupt:
         notes.append(f"{outcome.end.corrupt} damaged packets gave no picture")
+    if outcome.missing_ns:
+        missing = _span(outcome.missing_ns / 1e9)
+        notes.append(f"the file is damaged: about {missing} of it are missing")
     if outcome.end.reason not in ("end of file", "stopped"):
         notes.append(f"the source ended early: {outcome.end.reason}")
     return lines + [f"{'note':<10} {note}" for note in notes]

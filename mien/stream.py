@@ -74,6 +74,8 @@ class Outcome:
     seconds: Mapping[str, float]
     """Wall seconds by step, over all threads, and `wall`: from the opened source to the files in
     place."""
+    missing_ns: int = 0
+    """Time of which a damaged file lost the pictures, about."""
 
 
 class Stream:
@@ -227,10 +229,12 @@ class Stream:
             results=self._request.results,
             report=self._request.report,
             seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
+            missing_ns=self._source.missing_ns,
         )
         if self._request.report is not None:
             account = {
                 "end": end,
+                "missing_s": round(outcome.missing_ns / 1e9, 3),
                 "frames": self._ledger.as_dict(),
                 "seconds": outcome.seconds,
                 "tracks": [track.as_dict() for track in outcome.tracks],

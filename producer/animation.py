@@ -39,7 +39,7 @@ class AnimationSource:
             probe.load()
             self._count: int = getattr(probe, "n_frames", 1)
             form = (probe.format or "").lower()
-        self.corrupt = 0
+        self.corrupt = self.missing_ns = 0
         self.reason = ""
         self.end_ns = 0
         self._image = Image.open(address.path)

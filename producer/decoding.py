@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from producer.probe import MAX_PIXELS
+from producer.losses import Losses
+from producer.probe import AV_TIME_BASE, MAX_PIXELS
 
 FRUITLESS_READS = 16
 """Errors in a row without a packet between them, after which the rest of a file is given up."""
@@ -27,16 +29,20 @@ END_OF_FILE, DAMAGED, CONNECTION_LOST = "end of file", "damaged", "connection lo
 class Decoder:
     """One video stream of one container, from its beginning to its end, once."""
 
-    def __init__(self, container: InputContainer, stream: VideoStream, *, remote: bool) -> None:
-        """remote: what is missing was lost on the way, not in a file."""
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, *, path: Path | None
+    ) -> None:
+        """path: of a file; None says that what is missing was lost on the way."""
         self._container, self._stream = container, stream
-        self._broken = CONNECTION_LOST if remote else DAMAGED
+        self._broken = CONNECTION_LOST if path is None else DAMAGED
         context = stream.codec_context
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         context.thread_type = "AUTO"
         context.options = {"max_pixels": str(MAX_PIXELS)}
         self.corrupt = 0
         """Packets that could not be decoded."""
+        self.losses = Losses(container.format.name, stream.time_base or AV_TIME_BASE, path)
+        """What of it was lost without a packet."""
         self.reason = ""
         """Why it ended, once it has."""
         self._unseen = 0
@@ -51,7 +57,7 @@ class Decoder:
         yield from self._decode(None)
         if self.corrupt:
             self._count_silent_losses()
-        if self.reason == END_OF_FILE and self._last_was_bad:
+        if self.reason == END_OF_FILE and (self._last_was_bad or self.losses.ends_early()):
             self.reason = self._broken
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
@@ -62,6 +68,7 @@ class Decoder:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
                         fruitless = 0
+                        self.losses.see(packet)
                         self._unseen += not packet.is_discard
                         yield packet
                 self.reason = END_OF_FILE

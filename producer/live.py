@@ -75,6 +75,7 @@ class LiveSource:
         self._index = 0
         self._origin_ns = self._start_ns = 0
         self._done = (0, 0)
+        self.missing_ns = 0
         self._shape = (0, 0)
         self._last = Capture(0, 0, 0)
         self._gap: Gap | None = None

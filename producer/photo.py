@@ -63,7 +63,7 @@ class PhotoSource:
             pixels = rgb_pixels(ImageOps.exif_transpose(image))
         height, width = pixels.shape[:2]
         self._frame: Frame | None = Frame(0, 0, Picture(pixels, width, height, SRGB))
-        self.corrupt = 0
+        self.corrupt = self.missing_ns = 0
         self.end_ns = to_ns(LAST_RESORT_S)
         self.reason = END_OF_FILE
         self.restarts = Restarts()

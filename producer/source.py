@@ -35,6 +35,11 @@ class Source(Protocol):
         """Packets so far that gave no picture."""
 
     @property
+    def missing_ns(self) -> int:
+        """Time so far of which a damaged file lost the pictures unseen, about; in no state of
+        the ledger, since nobody knows how many they were."""
+
+    @property
     def end_ns(self) -> int:
         """When the last frame so far stops being shown, from the first frame."""
 

@@ -31,7 +31,9 @@ class VideoSource:
             SourceError: the stream gives no frame.
         """
         self._address, self._container, self._stream = address, container, stream
-        self._decoder = Decoder(container, stream, remote=address.kind != "file")
+        self._decoder = Decoder(
+            container, stream, path=address.path if address.kind == "file" else None
+        )
         rate = probe.source_fps(stream)
         self._timeline = Timeline(
             stream.time_base or probe.AV_TIME_BASE,
@@ -62,6 +64,11 @@ class VideoSource:
         self.corrupt, self.reason = self._decoder.corrupt, self._decoder.reason
         if self.reason == END_OF_FILE and self._is_cut_off():
             self.reason = DAMAGED
+
+    @property
+    def missing_ns(self) -> int:
+        """Time so far of which the file lost its pictures, about."""
+        return min(to_ns(self._decoder.losses.missing_s), self.end_ns)
 
     def stop(self) -> None:
         """It ends by itself."""

@@ -1,7 +1,7 @@
 """Damaged sources: what decodes is given, what does not is counted, and nothing hangs."""
 
 import random
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,21 @@ def test_a_whole_file_is_not_called_cut_off(tmp_path: Path, name: str) -> None:
     path = make_clip(tmp_path / name, frames=10, codec=codec, audio=sound)
     assert not is_cut_off(path)
     assert read_all(path)[1].reason == "end of file"
+
+
+PAUSE = [3600 * index + (900_000 if index >= 30 else 0) for index in range(60)]
+UNEVEN = list(accumulate([0, *random.Random(5).choices([1500, 3003, 3600, 9000, 36000], k=59)]))
+
+
+@pytest.mark.parametrize("bframes", [0, 2])
+@pytest.mark.parametrize("pts", [None, PAUSE, UNEVEN], ids=["even", "pause", "uneven"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.ts", "a.m2ts", "a.flv"])
+def test_a_pause_or_an_uneven_rate_is_no_damage(
+    tmp_path: Path, name: str, pts: list[int] | None, bframes: int
+) -> None:
+    vp9 = {"codec": "libvpx-vp9"} if name == "a.webm" else {"bframes": bframes}
+    frames, source = read_all(make_clip(tmp_path / name, frames=60, pts=pts, **vp9))
+    assert (len(frames), source.reason, source.missing_ns) == (60, "end of file", 0)
 
 
 def test_a_file_that_is_deleted_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:

@@ -22,13 +22,23 @@ INFO = SourceInfo(
 )  # fmt: skip
 
 
-def outcome(*tracks: TrackSummary, reason: str = "end of file", corrupt: int = 0) -> Outcome:
+def outcome(
+    *tracks: TrackSummary, reason: str = "end of file", corrupt: int = 0, missing_s: float = 0
+) -> Outcome:
     output = OutputSummary(
         Path("out.webm"), 480, 20 * SECOND_NS, None, ["aac transcoded to opus"], "libvpx-vp9"
     )
     end = EndOfStream(480, corrupt, 20 * SECOND_NS, reason)
     return Outcome(
-        INFO, end, Progress(480), list(tracks), [output], Path("r.csv"), None, {"wall": 10.0}
+        INFO,
+        end,
+        Progress(480),
+        list(tracks),
+        [output],
+        Path("r.csv"),
+        None,
+        {"wall": 10.0},
+        round(missing_s * SECOND_NS),
     )
 
 
@@ -72,8 +82,9 @@ def test_a_video_without_faces_says_so() -> None:
 
 
 def test_damage_is_told() -> None:
-    lines = summary_lines(outcome(reason="damaged", corrupt=3))
+    lines = summary_lines(outcome(reason="damaged", corrupt=3, missing_s=1.44))
     assert "note       3 damaged packets gave no picture" in lines
+    assert "note       the file is damaged: about 1.4 s of it are missing" in lines
     assert "note       the source ended early: damaged" in lines
 
 
