@@ -13,6 +13,8 @@ from producer.backoff import Backoff
 from producer.live import TICK_S, LiveOptions
 from producer.opening import RefusedError
 
+NOT_YET = "it has not answered yet"
+
 _log = logging.getLogger(__name__)
 
 Opened = TypeVar("Opened")
@@ -20,8 +22,11 @@ Opened = TypeVar("Opened")
 Wait = Callable[[str], bool]
 """Told why there is no source yet, again and again; whether it is to be waited for."""
 
+GoOn = Callable[[], bool]
+"""To be asked several times a second while a source is opened: whether it is still wanted."""
 
-def patient(open_once: Callable[[], Opened], options: LiveOptions, wait: Wait) -> Opened:
+
+def patient(open_once: Callable[[GoOn], Opened], options: LiveOptions, wait: Wait) -> Opened:
     """What `open_once` gives, tried again where the options say so.
 
     Raises:
@@ -30,14 +35,14 @@ def patient(open_once: Callable[[], Opened], options: LiveOptions, wait: Wait) -
     backoff, began_s, told = Backoff(), time.monotonic(), ""
     while True:
         try:
-            return open_once()
+            return open_once(partial(wait, told or NOT_YET))
         except SourceError as error:
-            refused = isinstance(error, RefusedError)
+            refused, trouble = isinstance(error, RefusedError), str(error)
             limit_s, passed_s = options.give_up_after_s, time.monotonic() - began_s
             late = limit_s is not None and passed_s >= limit_s
-            if not options.wait or late or (refused and not options.through_refusals):
+            final = not options.wait or late or (refused and not options.through_refusals)
+            if final or not wait(trouble):
                 raise
-            trouble = str(error)
             if trouble != told:
                 told = trouble
                 _log.warning("%s; it is tried again", told)
@@ -45,7 +50,7 @@ def patient(open_once: Callable[[], Opened], options: LiveOptions, wait: Wait) -
                 raise
 
 
-def _pass_time(seconds: float, wait: Callable[[], bool]) -> bool:
+def _pass_time(seconds: float, wait: GoOn) -> bool:
     """Whether it was waited for so long."""
     until_s = time.monotonic() + seconds
     while wait():
