@@ -164,6 +164,8 @@ class LiveSource:
                     yield from self._show(session, picture)
             if session.cause or session.connection.complete:
                 self._lose(session)
+            elif not session.count:
+                self._give_up_late()  # the outage is not over by a connection alone
         yield from self._mark_gap()
 
     def _show(self, session: LiveSession, picture: LivePicture) -> Iterator[Frame | Gap]:
