@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mien.contract.errors import SourceError
@@ -15,13 +15,14 @@ from producer.addresses import Address
 from producer.backoff import Backoff
 from producer.connection import BEHIND_S, Connection
 from producer.decoding import CONNECTION_LOST, END_OF_FILE
-from producer.live_session import LivePicture, LiveSession, describe, why_lost
+from producer.live_session import UNANSWERED, LivePicture, LiveSession, describe, why_lost
 from producer.live_times import LiveTimes
 from producer.opening import Timeouts
 from producer.picture_maker import PictureMaker, Size
 from producer.restarts import Restarts
 
 STOPPED = "stopped"
+NO_PICTURE = "it sent no picture in time"
 
 TICK_S = 0.2
 """How often the output is told that there is still no picture."""
@@ -58,9 +59,12 @@ class LiveSource:
         timeouts: Timeouts,
         options: LiveOptions,
         *,
+        go_on: Callable[[], bool] = lambda: True,
         backoff: Backoff | None = None,
     ) -> None:
         """Waits for the first picture; `connection` is the source's from now on.
+
+        go_on: asked several times a second whether the first picture is still waited for.
 
         Raises:
             SourceError: there is none; RefusedError where the server said no.
@@ -92,7 +96,7 @@ class LiveSource:
         self.changes = 0
         """How often the size of the pictures changed."""
         try:
-            first = self._await_first(self._session)
+            first = self._await_first(self._session, go_on)
             self._waiting = [self._frame(self._session, picture) for picture in first]
             self.info = describe(address, self._session, first[0], self._waiting[0].picture)
         except BaseException:
@@ -161,6 +165,8 @@ class LiveSource:
                     yield from self._show(session, picture)
             if session.cause or session.connection.complete:
                 self._lose(session)
+            elif not session.count:
+                self._give_up_late()  # the outage is not over by a connection alone
         yield from self._mark_gap()
 
     def _show(self, session: LiveSession, picture: LivePicture) -> Iterator[Frame | Gap]:
@@ -286,18 +292,17 @@ class LiveSource:
         away_s = time.monotonic() - self._lost_s
         _log.warning("%s is back after %.1f s", self._address.name, away_s)
 
-    def _await_first(self, session: LiveSession) -> list[LivePicture]:
+    def _await_first(self, session: LiveSession, go_on: Callable[[], bool]) -> list[LivePicture]:
         deadline_s = time.monotonic() + sum(self._timeouts)
-        while not self._stopping.is_set():
+        while True:
             pictures = session.pictures(TICK_S)
             if pictures:
                 return pictures
             if session.refusal is not None:
                 raise session.refusal
-            if session.cause or time.monotonic() > deadline_s:
-                cause = session.cause or "it sent no picture in time"
-                raise SourceError(f"cannot read {self._address.name}: {cause}")
-        raise SourceError(f"cannot read {self._address.name}: it was stopped")
+            if session.cause or time.monotonic() > deadline_s or not go_on():
+                late = UNANSWERED if session.connection.stream is None else NO_PICTURE
+                raise SourceError(f"cannot read {self._address.name}: {session.cause or late}")
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._origin_ns

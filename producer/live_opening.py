@@ -13,6 +13,11 @@ from producer.backoff import Backoff
 from producer.live import TICK_S, LiveOptions
 from producer.opening import RefusedError
 
+LEAST_S = 3.0
+"""What an opening gets, however soon it is given up: a camera that is well may take so long."""
+
+NOT_YET = "it has not answered yet"
+
 _log = logging.getLogger(__name__)
 
 Opened = TypeVar("Opened")
@@ -20,32 +25,39 @@ Opened = TypeVar("Opened")
 Wait = Callable[[str], bool]
 """Told why there is no source yet, again and again; whether it is to be waited for."""
 
+GoOn = Callable[[], bool]
+"""To be asked several times a second while a source is opened: whether it is still wanted."""
 
-def patient(open_once: Callable[[], Opened], options: LiveOptions, wait: Wait) -> Opened:
+
+def patient(open_once: Callable[[GoOn], Opened], options: LiveOptions, wait: Wait) -> Opened:
     """What `open_once` gives, tried again where the options say so.
 
     Raises:
         SourceError: it cannot be reached, refuses or gives no picture, and no more is tried.
     """
     backoff, began_s, told = Backoff(), time.monotonic(), ""
+    limit_s = options.give_up_after_s if options.wait else None
+
+    def goes_on(trouble: str, least_s: float = 0.0) -> bool:
+        is_late = limit_s is not None and time.monotonic() - began_s >= max(limit_s, least_s)
+        return not is_late and wait(trouble)
+
     while True:
         try:
-            return open_once()
+            return open_once(partial(goes_on, told or NOT_YET, LEAST_S))
         except SourceError as error:
-            refused = isinstance(error, RefusedError)
-            limit_s, passed_s = options.give_up_after_s, time.monotonic() - began_s
-            late = limit_s is not None and passed_s >= limit_s
-            if not options.wait or late or (refused and not options.through_refusals):
+            refused, trouble = isinstance(error, RefusedError), str(error)
+            final = not options.wait or (refused and not options.through_refusals)
+            if final or not goes_on(trouble):
                 raise
-            trouble = str(error)
             if trouble != told:
                 told = trouble
                 _log.warning("%s; it is tried again", told)
-            if not _pass_time(backoff.wait_s(refused=refused), partial(wait, trouble)):
+            if not _pass_time(backoff.wait_s(refused=refused), partial(goes_on, trouble)):
                 raise
 
 
-def _pass_time(seconds: float, wait: Callable[[], bool]) -> bool:
+def _pass_time(seconds: float, wait: GoOn) -> bool:
     """Whether it was waited for so long."""
     until_s = time.monotonic() + seconds
     while wait():

@@ -10,9 +10,10 @@ from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
 from producer.live import LiveOptions, LiveSource
-from producer.live_opening import Wait, patient
+from producer.live_opening import GoOn, Wait, patient
 from producer.localfile import check_file
 from producer.opening import Timeouts, open_container
+from producer.opening_apart import open_apart
 from producer.photo import PhotoSource, still_or_moving
 from producer.restarts import Restarts
 from producer.video import adopt, kind_of, open_video
@@ -69,7 +70,8 @@ def open_source(
 
     timeout_s: seconds for opening and for each read, where the source is not a local file.
     live: how long a source that is no local file is waited for.
-    wait: told all the while why there is no picture yet; what it answers is whether to go on.
+    wait: told all the while why there is no picture yet, also while it is being opened; what it
+        answers is whether to go on.
 
     Raises:
         SourceError: missing, unreadable, forbidden, too large, not a file or without a picture.
@@ -86,14 +88,25 @@ def open_source(
     if address.kind == "camera":
         limits = timeout_s[0], min(timeout_s[1], CAMERA_READ_S)
         return patient(
-            lambda: LiveSource(address, Connection(address, limits), limits, live), live, wait
+            lambda go_on: LiveSource(
+                address, Connection(address, limits), limits, live, go_on=go_on
+            ),
+            live,
+            wait,
         )
-    return patient(lambda: _open_web(address, timeout_s, live), live, wait)
+    return patient(
+        lambda go_on: open_apart(
+            lambda go_on: _open_web(address, timeout_s, live, go_on), go_on, address.name
+        ),
+        live,
+        wait,
+    )
 
 
-def _open_web(address: Address, timeout_s: Timeouts, live: LiveOptions) -> Source:
+def _open_web(address: Address, timeout_s: Timeouts, live: LiveOptions, go_on: GoOn) -> Source:
     """What an address on a server is, a file or a stream without an end, shows when it is open."""
     container = open_container(address, timeout_s)
     if kind_of(address, container) == "live":
-        return LiveSource(address, Connection(address, timeout_s, container), timeout_s, live)
+        connection = Connection(address, timeout_s, container)
+        return LiveSource(address, connection, timeout_s, live, go_on=go_on)
     return adopt(address, container)

@@ -176,6 +176,7 @@ class Proxy(Listener):
         self._random = random.Random(4)
         self._flowing = threading.Event()
         self._flowing.set()
+        self._spoilt = False
         super().__init__()
 
     def freeze(self) -> None:
@@ -186,13 +187,20 @@ class Proxy(Listener):
         """Pass on what has been held up, and all that follows."""
         self._flowing.set()
 
+    def spoil(self) -> None:
+        """Break off, and pass on to later connections only pictures that cannot be decoded."""
+        self._spoilt = True
+        for one in list(self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def serve(self, client: socket.socket) -> None:
         self._flowing.wait()
         camera = socket.create_connection(("127.0.0.1", self._target), 5)
         camera.settimeout(None)
         self._sockets.append(camera)
         self._start(self._pass_quietly, client, camera, False)
-        self._pass_quietly(camera, client, self._loss > 0 or self._clock != 1)
+        self._pass_quietly(camera, client, self._loss > 0 or self._clock != 1 or self._spoilt)
 
     def _pass_quietly(self, source: socket.socket, target: socket.socket, changed: bool) -> None:
         with suppress(OSError):
@@ -217,7 +225,10 @@ class Proxy(Listener):
                 passed += data[:size]
             elif self._random.random() >= self._loss:
                 stamp = round(int.from_bytes(data[8:12], "big") * self._clock) % 2**32
-                passed += data[:8] + stamp.to_bytes(4, "big") + data[12:size]
+                # of what is spoilt, the header of the packet and that of its NAL unit stay
+                kept = 18 if self._spoilt else size
+                passed += data[:8] + stamp.to_bytes(4, "big") + data[12:size][: kept - 12]
+                passed += bytes(max(0, size - kept))
             data = data[size:]
         return passed, data
 

@@ -49,15 +49,14 @@ class LiveMuxer(Muxer):
             self._analyses.poll()
         state, reason = self._reach_until(frame, capture, until_s)
         behind = time.monotonic() > capture.arrived_ns / 1e9 + self._max_latency_s + BEHIND_S
-        if reason is not None:
-            self._live.lost(reason)
         if frame.showings and (frame.stripped or behind):
             state, reason = "dropped", SLOW_ENCODER
-            self._live.lost(SLOW_ENCODER)
         else:
             self._show(frame)
             self._last_picture = frame.picture or self._last_picture
             self._live.written(time.monotonic() - capture.arrived_ns / 1e9)
+        if reason is not None:
+            self._live.lost(reason)
         self._ledger.count(state, reason=reason)
 
     def _reach_until(

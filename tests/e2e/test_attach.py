@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,21 @@ def test_a_camera_is_watched_until_it_is_cancelled(cli: Cli, camera: Camera) -> 
     with cli.server.client() as client:
         everything = b"".join(client.dump(key) or b"" for key in client.scan_iter())
     assert b"hunter" not in everything
+
+
+@pytest.mark.usefixtures("_analyzer", "worker")
+def test_who_follows_a_camera_s_job_to_its_cancel_exits_as_from_a_run_that_was_ended(
+    cli: Cli, camera: Camera
+) -> None:
+    options = ("-o", "cam.mkv", "--id", "followed", "--wait")
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(attach, cli, camera.url(), *options)
+        wait_for(lambda: "followed" in cli("jobs").stdout)
+        await_live(cli, "followed", 25)
+        cancel(cli, "followed")
+        assert following.result().splitlines()[0] == "followed"
+    (recording,) = recordings(cli)
+    assert shown(recording) >= 25
 
 
 @pytest.mark.usefixtures("_analyzer")

@@ -84,3 +84,17 @@ def test_what_cannot_be_is_refused_with_its_code(mien: Mien, camera: Camera) -> 
     assert done.returncode == 3
     assert "(401)" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--give-up-after", "1h")])
+def test_a_camera_that_the_server_does_not_know_is_said_in_a_sentence(
+    mien: Mien, camera: Camera, options: tuple[str, ...]
+) -> None:
+    url = camera.url("other.mp4")
+    done = mien("run", url, "--no-video", "--results", "r.jsonl", *options, check=False)
+    assert done.returncode == 3
+    shown = f"rtsp://me@127.0.0.1:{camera.port}/other.mp4"
+    line = done.stderr.splitlines()[-1]
+    assert shown in line
+    assert "the server has no such thing (404)" in line
+    assert "hunter2" not in done.stderr

@@ -137,6 +137,18 @@ def test_with_a_slow_encoder_pictures_are_given_up_and_none_is_old(
     assert outcome.outputs[0].frames == outcome.end.frame_count - reasons["encoder behind"]
 
 
+def test_a_picture_that_is_late_and_then_given_up_is_told_once_in_every_book(
+    camera: Camera, tmp_path: Path
+) -> None:
+    request = request_for(camera, tmp_path, max_latency_s=0.2)
+    run = Run(request, FixedTime(0.3), write_s=0.08)
+    run.wait_for(110)
+    reasons = check_books(tmp_path, run.end())
+    assert reasons["encoder behind"] > 10
+    drops = json.loads((tmp_path / "report.json").read_text())["live"]["drops"]
+    assert drops == reasons
+
+
 def test_a_window_without_room_costs_pictures_and_never_stops_the_camera(
     camera: Camera, tmp_path: Path
 ) -> None:
