@@ -8,6 +8,7 @@ what is tested with it is what we do then.
 
 from __future__ import annotations
 
+import base64
 import random
 import socket
 import subprocess
@@ -195,10 +196,15 @@ class Proxy(Listener):
                 one.shutdown(socket.SHUT_RDWR)
 
     def serve(self, client: socket.socket) -> None:
+        self.pass_on(client)
+
+    def pass_on(self, client: socket.socket, begun: bytes = b"") -> None:
+        """begun: what the client has said already."""
         self._flowing.wait()
         camera = socket.create_connection(("127.0.0.1", self._target), 5)
         camera.settimeout(None)
         self._sockets.append(camera)
+        camera.sendall(begun)
         self._start(self._pass_quietly, client, camera, False)
         self._pass_quietly(camera, client, self._loss > 0 or self._clock != 1 or self._spoilt)
 
@@ -231,6 +237,29 @@ class Proxy(Listener):
                 passed += bytes(max(0, size - kept))
             data = data[size:]
         return passed, data
+
+
+class Gatekeeper(Proxy):
+    """Passes on those who know the password, as cameras do."""
+
+    def __init__(self, target: int, login: str) -> None:
+        """login: user:password."""
+        self._login = b"Basic " + base64.b64encode(login.encode())
+        self.refused = 0
+        super().__init__(target)
+
+    def serve(self, client: socket.socket) -> None:
+        waiting = b""
+        while data := client.recv(65536):
+            waiting += data
+            while b"\r\n\r\n" in waiting:
+                request, _, rest = waiting.partition(b"\r\n\r\n")
+                if self._login in request:
+                    return self.pass_on(client, waiting)
+                self.refused += 1
+                client.sendall(answer(request, "401 Unauthorized"))
+                waiting = rest
+        return None
 
 
 def message_size(data: bytes) -> int | None:

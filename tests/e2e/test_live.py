@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.broadcast import broadcasting
 from tests.cameras import Camera, Porter
 from tests.e2e.conftest import Mien, command
 from tests.faces import make_face_clip
@@ -72,6 +73,18 @@ def test_a_killed_run_leaves_the_results_so_far(camera: Camera, tmp_path: Path) 
     lines = [json.loads(line) for line in lines_of(tmp_path)]
     assert len(lines) >= 20
     assert {line["epoch"] for line in lines} == {0}
+
+
+def test_a_live_playlist_on_the_web_is_watched_like_a_camera(mien: Mien, tmp_path: Path) -> None:
+    with broadcasting(tmp_path, 15) as address:
+        done = mien("run", address, "--results", "r.jsonl", "-o", "out.mp4")
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in lines_of(tmp_path) if "frame" in line]
+    assert len(lines) > 50
+    assert all(line["utc"].endswith("Z") and line["epoch"] == 0 for line in lines)
+    with av.open(tmp_path / "out.mp4") as container:
+        shown = sum(1 for _ in container.decode(video=0))
+    assert shown > 150
 
 
 def test_what_cannot_be_is_refused_with_its_code(mien: Mien, camera: Camera) -> None:

@@ -17,7 +17,7 @@ from producer.live import LiveOptions, LiveSource
 from producer.opening import RefusedError
 from producer.source import open_source
 from tests.builders import read_number
-from tests.cameras import Camera, Porter, Proxy, camera_clip
+from tests.cameras import Camera, Gatekeeper, Porter, Proxy, camera_clip
 from tests.servers import free_port
 
 QUICK = (2.0, 2.0)
@@ -214,6 +214,15 @@ def test_a_wrong_password_is_told_at_once(camera: Camera) -> None:
             open_source(camera.url(port=porter.port), live=LiveOptions(wait=True))
         assert words in str(caught.value)
         assert "hunter2" not in str(caught.value)
+
+
+def test_a_camera_that_wants_a_password_gets_the_one_of_the_address(camera: Camera) -> None:
+    with Gatekeeper(camera.port, "me:hunter2") as gate:
+        with Watcher(camera.url(port=gate.port)) as watcher:
+            watcher.more()
+        assert gate.refused >= 1, "it was asked for"
+    with Gatekeeper(camera.port, "me:another") as gate, pytest.raises(RefusedError, match="401"):
+        open_source(camera.url(port=gate.port), live=LiveOptions(wait=True))
 
 
 def test_a_password_that_is_changed_meanwhile_is_told_and_tried_slowly(camera: Camera) -> None:
