@@ -27,7 +27,6 @@ NAMES = {
 """FER+'s word for each of ours; it has `contempt`, `unknown` and `NF` (no face) besides."""
 
 OTHERS = ("contempt", "unknown", "NF")
-VOTERS = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A server with an empty queue of jobs, and a clip to submit."""
+"""A server with an empty queue of jobs, a clip to submit, and a camera."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from mien.jobs.queue import Jobs
+from tests.cameras import Camera, camera_clip
 from tests.faces import make_face_clip
 from tests.servers import Server
 
@@ -37,3 +38,13 @@ def jobs(
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return make_face_clip(tmp_path / "face.mp4", frames=3)
+
+
+@pytest.fixture
+def camera(tmp_path: Path) -> Iterator[Camera]:
+    """One that serves a bright clip of 320x180 at 25 frames a second."""
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    camera_clip(folder / "clip.mp4")
+    with Camera(folder) as camera:
+        yield camera

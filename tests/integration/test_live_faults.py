@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import av
 import pytest
 
 from mien.stream import Outcome
-from tests.cameras import Camera, Porter, Proxy, camera_clip
+from tests.cameras import Camera, Porter, Proxy
 from tests.live_runs import Run, check_books, lines_of, request_for
 
 pytestmark = pytest.mark.slow
@@ -28,16 +28,6 @@ BACK_AFTER_REFUSAL_S = 35.0
 
 STEP_S = 1.6
 """The most that an output may stand still: in an outage it shows its last picture once a second."""
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Iterator[Camera]:
-    """One that serves a clip of 320x180 at 25 frames a second."""
-    folder = tmp_path / "camera"
-    folder.mkdir()
-    camera_clip(folder / "clip.mp4")
-    with Camera(folder) as camera:
-        yield camera
 
 
 def is_killed(camera: Camera, proxy: Proxy) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
@@ -21,16 +20,6 @@ from tests.cameras import Camera, camera_clip
 from tests.live_runs import Run, check_books, lines_of, request_for
 from tests.pipelines import FixedTime
 from tests.servers import Server
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Iterator[Camera]:
-    """One that serves a bright clip of 320x180 at 25 frames a second."""
-    folder = tmp_path / "camera"
-    folder.mkdir()
-    camera_clip(folder / "clip.mp4")
-    with Camera(folder) as camera:
-        yield camera
 
 
 def test_an_outage_is_in_the_picture_the_results_and_the_report(

@@ -25,16 +25,6 @@ AWAY_S = 8.0
 
 
 @pytest.fixture
-def camera(tmp_path: Path) -> Iterator[Camera]:
-    """One that serves a clip of 320x180 at 25 frames a second."""
-    folder = tmp_path / "camera"
-    folder.mkdir()
-    camera_clip(folder / "clip.mp4")
-    with Camera(folder) as camera:
-        yield camera
-
-
-@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     folder = tmp_path / "server"
     folder.mkdir()
