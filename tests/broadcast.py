@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -19,13 +19,12 @@ class Silent(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a server of that folder."""
-    handler = partial(Silent, directory=str(folder))
+def served(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Host and port of a server whose requests the handler answers."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
@@ -33,14 +32,14 @@ def served(folder: Path) -> Iterator[str]:
 @contextmanager
 def broadcasting(folder: Path, seconds: int) -> Iterator[str]:
     """The address of a live playlist that has begun, and ends after so long."""
-    with served(folder) as address:
+    with served(partial(Silent, directory=str(folder))) as address:
         caster = threading.Thread(target=broadcast, args=(folder / "live.m3u8", seconds))
         caster.start()
         deadline = time.monotonic() + 10
         while not (folder / "live.m3u8").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield f"{address}/live.m3u8"
+        yield f"http://{address}/live.m3u8"
         caster.join()
 
 

@@ -1,9 +1,8 @@
 """Sources on a server: HTTP files, HLS, and what goes wrong there."""
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import av
@@ -13,6 +12,7 @@ from mien.contract.errors import SourceError
 from producer.audio import AudioFeed
 from producer.live import LiveOptions
 from producer.source import open_source
+from tests.broadcast import served
 from tests.builders import Sound, make_clip, read_number
 
 
@@ -59,12 +59,8 @@ class Handler(BaseHTTPRequestHandler):
 def server(tmp_path: Path) -> Iterator[str]:
     """The address of a server of the test's own folder."""
     handler = type("FolderHandler", (Handler,), {"folder": tmp_path})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
-        thread = threading.Thread(target=web.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{web.server_port}"
-        web.shutdown()
-        thread.join()
+    with served(handler) as address:
+        yield address
 
 
 def make_hls(folder: Path, flags: str = "") -> Path:
