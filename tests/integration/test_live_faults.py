@@ -116,6 +116,17 @@ def test_a_camera_that_ends_again_and_again_is_opened_again_and_again(
     assert longest_outage_s(tmp_path) < BACK_S
 
 
+def test_an_outage_that_lasts_at_the_end_is_told_and_shown(camera: Camera, tmp_path: Path) -> None:
+    run = Run(request_for(camera, tmp_path))
+    run.wait_for(2 * FPS)
+    camera.kill()
+    time.sleep(PLAY_S / 4)
+    report = check_all(tmp_path, run.end())
+    assert report["live"]["outages"] == 1
+    assert report["live"]["reconnects"] == 0
+    assert longest_outage_s(tmp_path) > PLAY_S / 4 - STEP_S
+
+
 def check_all(folder: Path, outcome: Outcome) -> dict[str, dict[str, float]]:
     """The report, once it, the results and the output agree."""
     check_books(folder, outcome)
@@ -123,17 +134,23 @@ def check_all(folder: Path, outcome: Outcome) -> dict[str, dict[str, float]]:
     lines = lines_of(folder)
     times = [float(str(line["time_s"])) for line in lines if "frame" in line]
     assert is_rising(times)
-    outages = outages_of(folder)
+    outages = [span(outage) for outage in outages_of(folder)]
     assert len(outages) == report["live"]["outages"]
-    for outage in outages:
-        begin, length = float(str(outage["time_s"])), float(str(outage["length_s"]))
-        assert not [at for at in times if begin < at < begin + length]
+    for begin, end in outages:
+        assert not [at for at in times if begin < at < end]
+    end_s = max([times[-1], *(end for _, end in outages)])
     with av.open(folder / "out.mp4") as container:
         shown = [float(frame.time or 0) for frame in container.decode(video=0)]
     assert is_rising(shown)
     assert max(other - one for one, other in pairwise(shown)) < STEP_S, "the output stands still"
-    assert shown[-1] - shown[0] == pytest.approx(times[-1] - times[0], abs=STEP_S)
+    assert shown[-1] - shown[0] == pytest.approx(end_s - times[0], abs=STEP_S)
     return report
+
+
+def span(outage: dict[str, object]) -> tuple[float, float]:
+    """Its begin and end, in seconds of the stream."""
+    begin_s = float(str(outage["time_s"]))
+    return begin_s, begin_s + float(str(outage["length_s"]))
 
 
 def is_rising(times: Sequence[float]) -> bool:
