@@ -39,6 +39,8 @@ class LiveDecoder:
         self._last: Capture | None = None
         self.corrupt = 0
         """Packets that could not be decoded."""
+        self.in_vain = 0
+        """Those of them since the last picture."""
 
     def decode(self, arrived: Arrived) -> list[Decoded]:
         """What is ready with this packet."""
@@ -61,7 +63,10 @@ class LiveDecoder:
             frames = []
         except (av.error.FFmpegError, ValueError):
             self.corrupt += packet is not None
+            self.in_vain += 1
             frames = []
+        if frames:
+            self.in_vain = 0
         ready: list[av.VideoFrame] = []
         for frame in frames:
             frame.time_base = self._time_base

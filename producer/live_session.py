@@ -28,6 +28,10 @@ CUT_OFF = "cut off"
 BARREN_READS = 3
 """So many times the limit of a read may pass without a picture while packets come."""
 
+CHANGED_S, CHANGED_PACKETS = 2.0, 20
+"""After so long without a picture, and so many packets since that are none of the codec that it was
+opened with, the codec has changed: FFmpeg looks at that when it opens, and only then."""
+
 
 @dataclass(frozen=True, slots=True)
 class LivePicture:
@@ -94,7 +98,10 @@ class LiveSession:
             arrived = connection.take()
         if arrived is not None:
             self._packet_s = time.monotonic()
-            return self._timed(self._decoding().decode(arrived))
+            ready = self._timed(self._decoding().decode(arrived))
+            if not ready:
+                self._look_at_clock()
+            return ready
         if connection.ended:
             refusal = connection.refusal
             self.cause = connection.cause if refusal is None else str(refusal).rpartition(": ")[2]
@@ -137,8 +144,13 @@ class LiveSession:
             self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
         elif now_s - self._packet_s > read_s:
             self.cause = SILENT
-        elif now_s - self._picture_s > BARREN_READS * read_s:
+        elif now_s - self._picture_s > (CHANGED_S if self._has_changed else BARREN_READS * read_s):
             self.cause = BARREN
+
+    @property
+    def _has_changed(self) -> bool:
+        decoder = self._decoder
+        return self.count > 0 and decoder is not None and decoder.in_vain >= CHANGED_PACKETS
 
 
 def why_lost(cause: str) -> str:

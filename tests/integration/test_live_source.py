@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
 
 import pytest
 
@@ -19,73 +17,7 @@ from producer.source import open_source
 from tests.builders import read_number
 from tests.cameras import Camera, Gatekeeper, Porter, Proxy, camera_clip
 from tests.servers import free_port
-
-QUICK = (2.0, 2.0)
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Iterator[Camera]:
-    """One that serves a clip of 320x180 at 25 frames a second."""
-    camera_clip(tmp_path / "clip.mp4")
-    with Camera(tmp_path) as camera:
-        yield camera
-
-
-class Watcher:
-    """Reads a live source in a thread of its own."""
-
-    def __init__(
-        self, url: str, options: LiveOptions | None = None, *, read_s: float = QUICK[1]
-    ) -> None:
-        limits = QUICK[0], read_s
-        source = open_source(url, timeout_s=limits, live=options or LiveOptions())
-        assert isinstance(source, LiveSource)
-        self.source = source
-        self.items: list[Frame | Gap] = []
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.source.close()
-
-    @property
-    def frames(self) -> list[Frame]:
-        return [item for item in self.items if isinstance(item, Frame)]
-
-    @property
-    def outages(self) -> list[Gap]:
-        return [item for item in self.items if isinstance(item, Gap) and item.over]
-
-    def wait_for(self, what: Callable[[], bool], limit_s: float = 10) -> None:
-        deadline = time.monotonic() + limit_s
-        while not what():
-            assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
-
-    def more(self, count: int = 25) -> None:
-        """Wait for so many more frames."""
-        before = len(self.frames)
-        self.wait_for(lambda: len(self.frames) >= before + count)
-
-    def stop(self) -> None:
-        self.source.stop()
-        self._thread.join(5)
-        assert not self._thread.is_alive()
-        times = [item.pts_ns for item in self.items]
-        assert all(one < other for one, other in pairwise(times)), "time went back"
-        assert [frame.index for frame in self.frames] == list(range(len(self.frames)))
-
-    def _read(self) -> None:
-        for item in self.source.frames():
-            self.items.append(item)
-
-
-def epochs(watcher: Watcher) -> set[int]:
-    return {frame.capture.epoch for frame in watcher.frames if frame.capture}
+from tests.watcher import QUICK, Watcher, epochs
 
 
 def test_a_camera_gives_every_picture_in_order_with_its_time_of_arrival(camera: Camera) -> None:
