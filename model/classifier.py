@@ -12,12 +12,16 @@ from mien.contract.analyses import Floats, Views
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Pixels
 from model.checkpoint import WeightsInfo
+from model.packed import packed
 from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare
 from model.transfer import to_device
 from model.vgg import VGG
 
 _CHUNK = {"cpu": 64, "cuda": 1024}
 """Pictures in one pass of the network, views counted; more gain nothing."""
+
+_USUAL = 8
+"""Pictures that come at a time, about."""
 
 
 class Classifier:
@@ -51,6 +55,12 @@ class Classifier:
         self.dtype = dtype or fastest_dtype(device)
         _fold_batch_norm(network)
         self._network = network.to(device, self.dtype).to(memory_format=torch.channels_last)
+        if device.type == "cpu":
+            side = self._size_px
+            usual = torch.zeros(_USUAL, 1, side, side, dtype=self.dtype)
+            network.features = packed(
+                network.features, usual.contiguous(memory_format=torch.channels_last)
+            )
 
     @torch.inference_mode()
     def classify(self, crops: Pixels) -> Floats:

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
 from producer.addresses import Address
-from producer.explanations import explain
+from producer.explanations import NOT_MEDIA, explain
 from producer.opening import Timeouts, open_container
 from producer.sockets import Sockets
 from producer.video import checked_stream, kind_of
@@ -27,6 +27,8 @@ MOST_BYTES = 64_000_000
 """Packets that wait to be decoded; more of them are not read from a server that waits for us."""
 
 ENDED = "the stream ended"
+GARBLED = "what it sends cannot be read any more"
+"""A webcam whose cable was pulled out gives such a picture, too."""
 
 LATER_S = 1.0
 """How much longer FFmpeg waits for a camera that is silent than whoever reads here."""
@@ -161,7 +163,8 @@ class Connection:
                     self._put(Arrived(packet, time.time_ns(), time.monotonic_ns()))
             self.cause = ENDED
         except (av.error.FFmpegError, OSError, IndexError) as error:
-            self.cause = explain(error)
+            reason = explain(error)
+            self.cause = GARBLED if reason == NOT_MEDIA else reason
 
     def _put(self, arrived: Arrived) -> None:
         with self._changed:

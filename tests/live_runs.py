@@ -104,13 +104,18 @@ def request_for(
     camera: Camera, folder: Path, *, port: int | None = None, **changes: object
 ) -> RunRequest:
     """port: of a proxy before the camera."""
+    return request_of(camera.url(port=port), folder, **changes)
+
+
+def request_of(source: str, folder: Path, **changes: object) -> RunRequest:
+    """A run of a live source whose output, results and report are in the folder."""
     settings: dict[str, object] = {
         "analysis": AnalysisRequest(),
         "outputs": (OutputSettings(folder / "out.mp4", None),),
         "results": folder / "results.jsonl",
         "report": folder / "report.json",
     }
-    return RunRequest(camera.url(port=port), **(settings | changes))  # type: ignore[arg-type]
+    return RunRequest(source, **(settings | changes))  # type: ignore[arg-type]
 
 
 def lines_of(folder: Path) -> list[dict[str, object]]:
