@@ -19,6 +19,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
+from model.pooling import HalvingPool
+
 CHANNELS = 4
 """Of every input: red, green, blue, and one that is ignored."""
 
@@ -47,7 +49,7 @@ class ProposalNet(nn.Module):
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
-            _convolution(weights, 1), _prelu(weights, 1), nn.MaxPool2d(2, 2, ceil_mode=True),
+            _convolution(weights, 1), _prelu(weights, 1), HalvingPool(2),
             _convolution(weights, 2), _prelu(weights, 2),
             _convolution(weights, 3), _prelu(weights, 3),
         )  # fmt: skip
@@ -103,7 +105,7 @@ def _trunk(weights: Weights, poolings: tuple[int, ...]) -> nn.Sequential:
     for number, size in enumerate(poolings, 1):
         modules += [_convolution(weights, number), _prelu(weights, number)]
         if size:
-            modules.append(nn.MaxPool2d(size, 2, ceil_mode=True))
+            modules.append(HalvingPool(size))
     return nn.Sequential(*modules)
 
 
