@@ -196,15 +196,14 @@ class LiveSource:
         return Frame(index, pts_ns, made, capture)
 
     def _pace(self, pts_ns: int, capture: Capture) -> Capture:
-        """Wait until a picture is due; it counts as captured then."""
-        early_ns = pts_ns - self._now_ns()
-        if early_ns <= 0:
-            return capture
-        self._stopping.wait(early_ns / 1e9)
+        """Wait until a picture is due; it counts as captured then, or when it came after that."""
+        due_ns = self._origin_ns + pts_ns
+        self._stopping.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
+        early_ns = max(0, due_ns - capture.arrived_ns)
         return replace(
             capture,
             utc_ns=capture.utc_ns + early_ns,
-            arrived_ns=time.monotonic_ns(),
+            arrived_ns=capture.arrived_ns + early_ns,
         )
 
     def _maker_for(self, session: LiveSession, picture: LivePicture) -> PictureMaker:

@@ -9,7 +9,9 @@ what is tested with it is what we do then.
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -28,6 +30,10 @@ from tests.servers import free_port
 START_S = 20.0
 PACKET = b"$"
 """What an interleaved RTP packet begins with."""
+NONCE = "83fe2e6b0d1c4a1b"
+BASIC = b'WWW-Authenticate: Basic realm="camera"\r\n'
+DIGEST = b'WWW-Authenticate: Digest realm="camera", nonce="' + NONCE.encode() + b'"\r\n'
+"""How a camera asks for a password."""
 
 
 class Camera:
@@ -163,7 +169,7 @@ def answer(request: bytes, status: str) -> bytes:
     number = next(
         (line for line in request.split(b"\r\n") if line.lower().startswith(b"cseq")), b"CSeq: 1"
     )
-    login = b'WWW-Authenticate: Basic realm="camera"\r\n' if status.startswith("401") else b""
+    login = BASIC if status.startswith("401") else b""
     return b"RTSP/1.0 " + status.encode() + b"\r\n" + number + b"\r\n" + login + b"\r\n"
 
 
@@ -242,9 +248,9 @@ class Proxy(Listener):
 class Gatekeeper(Proxy):
     """Passes on those who know the password, as cameras do."""
 
-    def __init__(self, target: int, login: str) -> None:
-        """login: user:password."""
-        self._login = b"Basic " + base64.b64encode(login.encode())
+    def __init__(self, target: int, login: str, *, digest: bool = False) -> None:
+        """login: user:password; digest: it must not travel in the clear (RFC 2617)."""
+        self._login, self._digest = login, digest
         self.refused = 0
         super().__init__(target)
 
@@ -254,12 +260,29 @@ class Gatekeeper(Proxy):
             waiting += data
             while b"\r\n\r\n" in waiting:
                 request, _, rest = waiting.partition(b"\r\n\r\n")
-                if self._login in request:
+                if self._knows(request.decode()):
                     return self.pass_on(client, waiting)
                 self.refused += 1
-                client.sendall(answer(request, "401 Unauthorized"))
+                refusal = answer(request, "401 Unauthorized")
+                if self._digest:
+                    refusal = refusal.replace(BASIC, DIGEST)
+                client.sendall(refusal)
                 waiting = rest
         return None
+
+    def _knows(self, request: str) -> bool:
+        if not self._digest:
+            return base64.b64encode(self._login.encode()).decode() in request
+        said = dict(re.findall(r'(\w+)="([^"]*)"', request))
+        user, _, password = self._login.partition(":")
+        method = request.split(" ", 1)[0]
+        secret = md5(f"{user}:camera:{password}")
+        place = md5(f"{method}:{said.get('uri')}")
+        return said.get("response") == md5(f"{secret}:{NONCE}:{place}")
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def message_size(data: bytes) -> int | None:

@@ -15,6 +15,7 @@ import pytest
 
 from mien.contract.errors import JobError
 from mien.jobs.queue import Jobs
+from tests.broadcast import broadcasting
 from tests.cameras import Camera, Porter, camera_clip
 from tests.deployment import Cli, Daemon, horses, nursery, stream_worker, wait_for
 from tests.publishing import listening
@@ -137,6 +138,19 @@ def test_who_follows_a_camera_s_job_to_its_cancel_exits_as_from_a_run_that_was_e
         assert following.result().splitlines()[0] == "followed"
     (recording,) = recordings(cli)
     assert shown(recording) >= 25
+
+
+@pytest.mark.usefixtures("_analyzer", "worker")
+def test_a_live_playlist_is_watched_as_a_camera_is(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "broadcast").mkdir()
+    with broadcasting(tmp_path / "broadcast", 40) as address:
+        job = attach(cli, address, "-o", "cam.mkv")
+        await_live(cli, job, 75)
+        ended = cancel(cli, job)
+    assert (ended["state"], ended["error"]) == ("cancelled", None)
+    (recording,) = recordings(cli)
+    assert shown(recording) >= 75
+    assert_time_goes_forward(results(cli))
 
 
 @pytest.mark.usefixtures("_analyzer")

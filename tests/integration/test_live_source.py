@@ -148,12 +148,18 @@ def test_a_wrong_password_is_told_at_once(camera: Camera) -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_a_camera_that_wants_a_password_gets_the_one_of_the_address(camera: Camera) -> None:
-    with Gatekeeper(camera.port, "me:hunter2") as gate:
+@pytest.mark.parametrize("digest", [False, True])
+def test_a_camera_that_wants_a_password_gets_the_one_of_the_address(
+    camera: Camera, digest: bool
+) -> None:
+    with Gatekeeper(camera.port, "me:hunter2", digest=digest) as gate:
         with Watcher(camera.url(port=gate.port)) as watcher:
             watcher.more()
         assert gate.refused >= 1, "it was asked for"
-    with Gatekeeper(camera.port, "me:another") as gate, pytest.raises(RefusedError, match="401"):
+    with (
+        Gatekeeper(camera.port, "me:another", digest=digest) as gate,
+        pytest.raises(RefusedError, match="401"),
+    ):
         open_source(camera.url(port=gate.port), live=LiveOptions(wait=True))
 
 

@@ -28,5 +28,7 @@ def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert len(numbers) > 150
     assert all(b.pts_ns > a.pts_ns for a, b in pairwise(frames))
+    utc_ns = [frame.capture.utc_ns for frame in frames if frame.capture]
+    assert utc_ns == sorted(utc_ns), "it is captured when it is due, though it came in a burst"
     early = [at - taken[0] - frame.pts_ns / 1e9 for at, frame in zip(taken, frames, strict=True)]
     assert min(early) > -0.1, "no picture is handed on before its time"
