@@ -44,7 +44,7 @@ class PackedConvolution(nn.Module):
 def packed(layers: nn.Sequential, usual: torch.Tensor) -> nn.Sequential:
     """The same layers with packed convolutions; the layers as given where that cannot be done.
 
-    usual: an input as most are. What comes out is the same to the last bit or two.
+    usual: an input as most are. What comes out is the same up to rounding.
     """
     ready: list[nn.Module] = []
     try:

@@ -199,7 +199,8 @@ class LiveSource:
         """Wait until a picture is due; it counts as captured then, or when it came after that."""
         due_ns = self._origin_ns + pts_ns
         self._stopping.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
-        early_ns = max(0, due_ns - capture.arrived_ns)
+        shown_ns = min(due_ns, time.monotonic_ns())  # sooner where it was stopped
+        early_ns = max(0, shown_ns - capture.arrived_ns)
         return replace(
             capture,
             utc_ns=capture.utc_ns + early_ns,

@@ -29,8 +29,8 @@ BARREN_READS = 3
 """So many times the limit of a read may pass without a picture while packets come."""
 
 CHANGED_S, CHANGED_PACKETS = 2.0, 20
-"""After so long without a picture, and so many packets since that are none of the codec that it was
-opened with, the codec has changed: FFmpeg looks at that when it opens, and only then."""
+"""Where so many packets in a row, over so long a time, cannot be decoded, the codec has changed:
+FFmpeg looks at that when it opens a stream, and only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class LiveSession:
         self._decoder: LiveDecoder | None = None
         self._timeline: Timeline | None = None
         self.began_s = self._packet_s = self._picture_s = time.monotonic()
+        self._fruitful_ns = time.monotonic_ns()
         self.count = 0
         """Pictures so far."""
         self.cause = ""
@@ -99,8 +100,10 @@ class LiveSession:
         if arrived is not None:
             self._packet_s = time.monotonic()
             ready = self._timed(self._decoding().decode(arrived))
-            if not ready:
-                self._look_at_clock()
+            if ready:
+                self._fruitful_ns = arrived.arrived_ns
+            elif self._is_barren(arrived.arrived_ns):
+                self.cause = BARREN
             return ready
         if connection.ended:
             refusal = connection.refusal
@@ -144,13 +147,16 @@ class LiveSession:
             self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
         elif now_s - self._packet_s > read_s:
             self.cause = SILENT
-        elif now_s - self._picture_s > (CHANGED_S if self._has_changed else BARREN_READS * read_s):
+        elif now_s - self._picture_s > BARREN_READS * read_s:
             self.cause = BARREN
 
-    @property
-    def _has_changed(self) -> bool:
-        decoder = self._decoder
-        return self.count > 0 and decoder is not None and decoder.in_vain >= CHANGED_PACKETS
+    def _is_barren(self, arrived_ns: int) -> bool:
+        """Whether a packet that gave no picture is one too many, by when they came: whoever reads
+        here may have been held up."""
+        decoder = self._decoding()
+        if self.count and decoder.in_vain >= CHANGED_PACKETS:
+            return decoder.in_vain_ns > CHANGED_S * 1e9
+        return arrived_ns - self._fruitful_ns > BARREN_READS * self._timeouts[1] * 1e9
 
 
 def why_lost(cause: str) -> str:

@@ -22,18 +22,21 @@ class Silent(SimpleHTTPRequestHandler):
 def served(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     """Host and port of a server whose requests the handler answers."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
 def broadcasting(folder: Path, seconds: int) -> Iterator[str]:
     """The address of a live playlist that has begun, and ends after so long."""
     with served(partial(Silent, directory=str(folder))) as address:
-        caster = threading.Thread(target=broadcast, args=(folder / "live.m3u8", seconds))
+        arguments = folder / "live.m3u8", seconds
+        caster = threading.Thread(target=broadcast, args=arguments, daemon=True)
         caster.start()
         deadline = time.monotonic() + 10
         while not (folder / "live.m3u8").exists():

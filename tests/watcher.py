@@ -34,8 +34,10 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.source.close()
+        try:
+            self.stop()
+        finally:
+            self.source.close()
 
     @property
     def frames(self) -> list[Frame]:
@@ -52,9 +54,9 @@ class Watcher:
             time.sleep(0.02)
 
     def more(self, count: int = 25) -> None:
-        """Wait for so many more frames."""
+        """Wait for so many more frames, at half their speed and for ten seconds more."""
         before = len(self.frames)
-        self.wait_for(lambda: len(self.frames) >= before + count)
+        self.wait_for(lambda: len(self.frames) >= before + count, 10 + count / 12)
 
     def stop(self) -> None:
         self.source.stop()

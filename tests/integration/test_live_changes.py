@@ -35,11 +35,11 @@ def restless(camera: Camera) -> Camera:
 
 def test_pictures_whose_size_changes_are_all_read_and_fitted(restless: Camera) -> None:
     with Watcher(restless.url()) as watcher:
-        watcher.more(5 * FRAMES)
+        watcher.more(5 * FRAMES + 1)
     numbers = [read_number(frame.picture) for frame in watcher.frames]
     assert numbers == [index % (2 * FRAMES) for index in range(len(numbers))]
     assert {(frame.picture.width, frame.picture.height) for frame in watcher.frames} == {SMALL}
-    assert watcher.source.changes == len(numbers) // FRAMES >= 5
+    assert watcher.source.changes == (len(numbers) - 1) // FRAMES >= 5
     assert watcher.source.reconnects == watcher.source.corrupt == 0
     assert not watcher.outages
 
@@ -66,7 +66,7 @@ def test_a_stream_whose_codec_changes_is_opened_again(
         for codec in codecs
     )
     with transmitting([first], [second]) as address, Watcher(address, read_s=10) as watcher:
-        watcher.wait_for(lambda: watcher.source.reconnects == 1, limit_s=15)
+        watcher.wait_for(lambda: watcher.source.reconnects == 1, limit_s=40)
         watcher.more(2 * FRAMES)
     assert watcher.source.reconnects_by == {"no picture": 1}
     assert epochs(watcher) == {0, 1}

@@ -25,14 +25,17 @@ def layers() -> nn.Sequential:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("count", [1, 3, 8, 70])
 def test_answers_are_those_of_the_layers_for_any_number_of_pictures(
-    layers: nn.Sequential, count: int
+    layers: nn.Sequential, count: int, dtype: torch.dtype
 ) -> None:
-    ready = packed(layers, usual(8, 40))
+    layers = layers.to(dtype)
+    ready = packed(layers, usual(8, 40, dtype))
+    near = {torch.float32: 1e-4, torch.bfloat16: 4e-2}[dtype]
     for side_px in (40, 33, 64):
-        images = usual(count, side_px)
-        torch.testing.assert_close(ready(images), layers(images), rtol=1e-4, atol=1e-5)
+        images = usual(count, side_px, dtype)
+        torch.testing.assert_close(ready(images), layers(images), rtol=near, atol=near / 5)
 
 
 def test_every_convolution_is_packed_and_does_its_relu_itself(layers: nn.Sequential) -> None:

@@ -25,9 +25,12 @@ def test_the_committed_recipes_are_sound() -> None:
             assert load_recipe(teacher).name == teacher
 
 
-def test_the_weights_that_come_along_name_a_recipe_that_comes_along() -> None:
-    info = read_info("vgg19")
-    assert load_recipe(info.recipe).sha256() == info.recipe_sha256
+@pytest.mark.parametrize("weights", ["vgg19", "small"])
+def test_the_weights_that_come_along_name_a_recipe_that_comes_along(weights: str) -> None:
+    info = read_info(weights)
+    soft = info.metrics["soft_labels_sha256"]
+    recipe = load_recipe(info.recipe, [f'soft_labels.sha256="{soft}"'])
+    assert recipe.sha256() == info.recipe_sha256
 
 
 def test_new_keys_leave_the_digest_of_older_recipes_alone() -> None:
