@@ -7,7 +7,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def wait_for(what: Callable[[], bool], limit_s: float) -> None:
         time.sleep(0.05)
 
 
-def are_gone(*names: str, but: Set[threading.Thread] = frozenset()) -> bool:
+def are_gone(*names: str, but: AbstractSet[threading.Thread] = frozenset()) -> bool:
     threads = set(threading.enumerate()) - but
     return not [thread for thread in threads if thread.name in names]
 
