@@ -41,13 +41,6 @@ class LiveDecoder:
         """Packets that could not be decoded."""
         self.in_vain = 0
         """Those of them since the last picture."""
-        self._vain_ns = 0, 0
-
-    @property
-    def in_vain_ns(self) -> int:
-        """Between the arrivals of the first and the last of those `in_vain`."""
-        first, last = self._vain_ns
-        return last - first
 
     def decode(self, arrived: Arrived) -> list[Decoded]:
         """What is ready with this packet."""
@@ -69,8 +62,8 @@ class LiveDecoder:
         except av.error.EOFError:
             frames = []
         except (av.error.FFmpegError, ValueError):
-            if packet is not None:
-                self._count_vain()
+            self.corrupt += packet is not None
+            self.in_vain += packet is not None
             frames = []
         if frames:
             self.in_vain = 0
@@ -81,12 +74,6 @@ class LiveDecoder:
         if packet is None:
             ready += self._fields.flush()
         return [(frame, capture) for frame in ready if (capture := self._capture(frame))]
-
-    def _count_vain(self) -> None:
-        arrived_ns = 0 if self._last is None else self._last.arrived_ns
-        self._vain_ns = self._vain_ns[0] if self.in_vain else arrived_ns, arrived_ns
-        self.in_vain += 1
-        self.corrupt += 1
 
     def _capture(self, frame: av.VideoFrame) -> Capture | None:
         if frame.pts is None:

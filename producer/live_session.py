@@ -11,7 +11,7 @@ from mien.contract.errors import SourceError
 from mien.contract.frames import Capture, SourceInfo
 from mien.contract.pictures import Picture
 from producer.addresses import Address
-from producer.connection import ENDED, Connection
+from producer.connection import ENDED, Arrived, Connection
 from producer.live_decoder import Decoded, LiveDecoder
 from producer.opening import AbsentError, RefusedError, Timeouts
 from producer.picture_maker import PictureMaker
@@ -26,11 +26,11 @@ CAUSES = {SILENT: "silent", BARREN: "no picture", ENDED: "ended"}
 CUT_OFF = "cut off"
 
 BARREN_READS = 3
-"""So many times the limit of a read may pass without a picture while packets come."""
+"""For so many times the limit of a read packets may come that give no picture."""
 
 CHANGED_S, CHANGED_PACKETS = 2.0, 20
-"""Where so many packets in a row, over so long a time, cannot be decoded, the codec has changed:
-FFmpeg looks at that when it opens a stream, and only then."""
+"""Where so many packets since the last picture, over so long a time, cannot be decoded, the codec
+has changed: FFmpeg looks at that when it opens a stream, and only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,9 @@ class LiveSession:
         """Makes its pictures; set by whoever knows their size."""
         self._decoder: LiveDecoder | None = None
         self._timeline: Timeline | None = None
-        self.began_s = self._packet_s = self._picture_s = time.monotonic()
-        self._fruitful_ns = time.monotonic_ns()
+        self.began_s = self._packet_s = time.monotonic()
+        self._fruitless_ns: int | None = None
+        """When the first packet since the last picture came that gave none."""
         self.count = 0
         """Pictures so far."""
         self.cause = ""
@@ -99,12 +100,7 @@ class LiveSession:
             arrived = connection.take()
         if arrived is not None:
             self._packet_s = time.monotonic()
-            ready = self._timed(self._decoding().decode(arrived))
-            if ready:
-                self._fruitful_ns = arrived.arrived_ns
-            elif self._is_barren(arrived.arrived_ns):
-                self.cause = BARREN
-            return ready
+            return self._decoded(arrived)
         if connection.ended:
             refusal = connection.refusal
             self.cause = connection.cause if refusal is None else str(refusal).rpartition(": ")[2]
@@ -129,12 +125,29 @@ class LiveSession:
             )
         return self._decoder
 
+    def _decoded(self, arrived: Arrived) -> list[LivePicture]:
+        """What a packet gives. Barren packets are judged by when they came, since whoever reads
+        here may have been held up."""
+        decoder = self._decoding()
+        vain = decoder.in_vain
+        ready = self._timed(decoder.decode(arrived))
+        if ready:
+            self._fruitless_ns = None
+            return ready
+        if self._fruitless_ns is None:
+            self._fruitless_ns = arrived.arrived_ns
+        barren_s = (arrived.arrived_ns - self._fruitless_ns) / 1e9
+        failed = decoder.in_vain > vain
+        changed = failed and self.count > 0 and decoder.in_vain >= CHANGED_PACKETS
+        if barren_s > (CHANGED_S if changed else BARREN_READS * self._timeouts[1]):
+            self.cause = BARREN
+        return []
+
     def _timed(self, decoded: list[Decoded]) -> list[LivePicture]:
         timeline = self._timeline
         if not decoded or timeline is None:
             return []
         self.count += len(decoded)
-        self._picture_s = time.monotonic()
         return [
             LivePicture(frame, timeline.place(frame.pts, frame.dts, frame.duration), capture)
             for frame, capture in decoded
@@ -147,16 +160,6 @@ class LiveSession:
             self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
         elif now_s - self._packet_s > read_s:
             self.cause = SILENT
-        elif now_s - self._picture_s > BARREN_READS * read_s:
-            self.cause = BARREN
-
-    def _is_barren(self, arrived_ns: int) -> bool:
-        """Whether a packet that gave no picture is one too many, by when they came: whoever reads
-        here may have been held up."""
-        decoder = self._decoding()
-        if self.count and decoder.in_vain >= CHANGED_PACKETS:
-            return decoder.in_vain_ns > CHANGED_S * 1e9
-        return arrived_ns - self._fruitful_ns > BARREN_READS * self._timeouts[1] * 1e9
 
 
 def why_lost(cause: str) -> str:
