@@ -51,8 +51,9 @@ class Listener:
 
     def numbers(self) -> list[int]:
         """The pictures so far."""
-        self._said.seek(0)
-        return [int(line) for line in self._said.read().splitlines()]
+        file = self._said.fileno()
+        # the listener writes at the same file's position, so that must not be moved
+        return [int(line) for line in os.pread(file, os.fstat(file).st_size, 0).splitlines()]
 
     def wait_for(self, count: int, limit_s: float = 15.0) -> None:
         wait(lambda: len(self.numbers()) >= count, limit_s)
