@@ -14,8 +14,10 @@ import numpy as np
 import torch
 
 from mien.contract.errors import UsageError
+from mien.contract.frames import SourceInfo, SourceKind
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
+from mien.contract.stage import Progress
 from mien.cores import shared_cores, shared_threads
 from mien.embedded import run
 from mien.pipelines import Pipelines
@@ -23,6 +25,7 @@ from mien.stream import Outcome
 from model.checkpoint import load_weights
 from model.classifier import Classifier
 from model.pipeline import choose_device
+from producer.addresses import kind_of_name
 
 BATCH = 64
 """Faces in one pass of the classifier when its share of the peak is measured."""
@@ -48,18 +51,32 @@ def bench(request: RunRequest) -> list[str]:
     """Run the request twice, the first time to warm up; what was measured, as lines of text.
 
     The video is encoded as it would be, into a temporary file, so that its share is in the figures.
+
+    Raises:
+        UsageError: the source is no video file; one without an end is not waited for.
     """
+    check_kind("live" if kind_of_name(request.source) == "camera" else "video")
     pipelines = Pipelines([request.analysis.weights], request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
         request = replace(request, outputs=(output,), results=None, report=None, overwrite=True)
-        if run(request, pipelines=pipelines).info.kind != "video":
-            raise UsageError("a camera or a web stream cannot be measured; give a video file")
+        check_kind(run(request, pipelines=pipelines, on_progress=check_source).info.kind)
         outcome = run(request, pipelines=pipelines)
     memory = _memory_line()  # before the multiplications take their own
     with shared_cores():
         share = classifier_share(request.analysis.weights, request.device)
     return [*_outcome_lines(outcome), memory, *_share_lines(share)]
+
+
+def check_source(info: SourceInfo, _: Progress) -> None:
+    """End a run as soon as its source is open and turns out to be no video file."""
+    check_kind(info.kind)
+
+
+def check_kind(kind: SourceKind) -> None:
+    """Refuse what cannot be read twice to its end."""
+    if kind != "video":
+        raise UsageError("a camera, a web stream or a photo cannot be measured; give a video file")
 
 
 def classifier_share(weights: str, device_name: str) -> ClassifierShare:

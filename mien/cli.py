@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,8 @@ def main() -> None:
     The process ends at once, once all is written: torch's own farewell takes up to a second, and
     120 MB more memory than the run itself.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be no proper text
     code = _run()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more

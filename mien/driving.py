@@ -30,14 +30,13 @@ def drive(
     """Run all stages to the end of the stream; whatever happens, none runs on after this.
 
     But for one: False where the source does not answer and the user asked twice. Analyzers work
-    until the transport is closed, so it is closed for them; without any it stays open. `on_tick`
-    is called all the time; what it raises ends the stream.
+    until the transport is closed, so it is closed for them; without any it stays open, unless the
+    stream fails. `on_tick` is called all the time; what it raises ends the stream.
     """
 
     def stop() -> None:
         stream.stop()
-        if analyzers:
-            transport.close()
+        transport.close()  # so that nobody goes on waiting for a server that is away
 
     group = StageGroup(stop)
     group.start("producer", stream.produce)
@@ -56,7 +55,8 @@ def drive(
             if stream.is_live and (interrupts.count == 1 or time.monotonic() < asked_s + GRACE_S):
                 stream.end_early()
             else:
-                group.fail(Interrupted("interrupted; nothing was written"))
+                left = "what was recorded stays" if stream.is_live else "nothing was written"
+                group.fail(Interrupted(f"interrupted; {left}"))
     except BaseException as error:  # noqa: BLE001 - raised again by join, once all have ended
         group.fail(error)
     if analyzers:

@@ -45,7 +45,8 @@ _JOB = (
     click.option("--wait", is_flag=True, help="Follow the job, and exit as `mien run` would."),
     click.option(
         "--webhook", metavar="URL",
-        help="Is sent the job's status, as JSON by POST, when it has ended.",
+        help="Is sent the job's status, as JSON by POST, when it has ended; redirections are not "
+        "followed.",
     ),
     click.option(
         "--keep", type=click.IntRange(1, 3650), default=7, show_default=True, metavar="DAYS",
@@ -162,7 +163,10 @@ def cancel(job: str, redis_url: str) -> None:
 @click.argument("job", metavar="ID")
 @SERVER
 def retry(job: str, redis_url: str) -> None:
-    """Run a job again that failed or was cancelled; analyses not an hour old are used again."""
+    """Run a job again that failed or was cancelled.
+
+    Analyses of a file here that are not an hour old are used again.
+    """
     with _jobs(redis_url) as jobs:
         click.echo(jobs.retry(job).id)
 

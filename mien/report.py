@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.contract.atomic import write_whole
+from mien.contract.atomic import AtomicFile, write_aside
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
@@ -80,8 +80,8 @@ class Provenance:
 
 def write_report(
     path: Path, provenance: Provenance, account: Mapping[str, object], *, overwrite: bool
-) -> None:
-    """Write the report as JSON, whole or not at all; `account` is what became of the run.
+) -> AtomicFile:
+    """The report as JSON, yet to be committed; `account` is what became of the run.
 
     Raises:
         UsageError: it is there and must not be replaced.
@@ -93,7 +93,7 @@ def write_report(
         "options": [_options(output) for output in provenance.request.outputs],
         **{name: _plain(value) for name, value in account.items()},
     }
-    write_whole(path, json.dumps(report, indent=2) + "\n", overwrite=overwrite)
+    return write_aside(path, json.dumps(report, indent=2) + "\n", overwrite=overwrite)
 
 
 def _options(output: OutputSettings) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mien.account import StreamAccount, short_reason
 from mien.contract.analyses import AnalysisSettings
+from mien.contract.atomic import AtomicFile
 from mien.contract.frames import EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.histogram_clock import HistogramClock
@@ -72,8 +73,8 @@ class Outcome:
     results: Path | None
     report: Path | None
     seconds: Mapping[str, float]
-    """Wall seconds by step, over all threads, and `wall`: from the opened source to the files in
-    place."""
+    """Wall seconds by step, over all threads, and `wall`: from the opened source to the finished
+    files."""
     missing_ns: int = 0
     """Time of which a damaged file lost the pictures, about."""
 
@@ -95,9 +96,14 @@ class Stream:
         clock: StageClock,
         results: Results | None = None,
         name: str = STREAM,
+        source_mark: str = "",
         again: bool = False,
     ) -> None:
-        """again: an earlier attempt at a live stream has left results, which are added to."""
+        """Opens the files.
+
+        source_mark: analyses of an attempt with another one are not used.
+        again: an earlier attempt at a live stream has left results, which are added to.
+        """
         self._request = request
         self._name = name
         self._source = source
@@ -112,22 +118,26 @@ class Stream:
         self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._window = FrameWindow(_window_bytes(request, self.info))
         self._end: EndOfStream | None = None
+        self._report: AtomicFile | None = None
         self.geometry, self.settings = self._plan()
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
-        self._results = results or open_results(
-            request.results,
-            overwrite=request.overwrite and not again,
-            live=self.is_live,
-            abstains=request.analysis.abstain is not None,
-        )
-        try:
-            self._sink = _open_sink(outputs, request.source, source)
+        self._sink = _open_sink(outputs, request.source, source)
+        try:  # after the sink: a camera's results of before are gone once new ones are open
+            self._results = results or open_results(
+                request.results,
+                overwrite=request.overwrite and not again,
+                live=self.is_live,
+                abstains=request.analysis.abstain is not None,
+            )
         except BaseException:
-            self._results.abort()
+            if self._sink is not None:
+                self._sink.abort()
             raise
         try:
-            self._port = transport.stream(name, self.settings, live=self.is_live)
+            self._port = transport.stream(
+                name, self.settings, live=self.is_live, source_mark=source_mark
+            )
         except BaseException:
             self._abort_files()
             raise
@@ -199,6 +209,8 @@ class Stream:
     def finish(self, numerics: Mapping[str, str], *, goes_on: bool = False) -> Outcome:
         """Check the books and put the files in place, after both stages have returned.
 
+        All of them are finished before the first gets its name: where one fails, none is there.
+
         goes_on: another attempt at a camera follows; its viewers are not told of an end.
 
         Raises:
@@ -209,15 +221,9 @@ class Stream:
         end = self._end
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
-        provenance = Provenance(self._request, self.info, self._weights, numerics)
-        outputs: list[OutputSummary] = []
-        if self._sink is not None:
-            with self._clock.time("finish"):
-                if goes_on and isinstance(self._sink, LiveSink):
-                    outputs = self._sink.hand_on(self._port.confirm)
-                else:
-                    outputs = self._sink.finish(self._port.confirm)
         self._port.confirm()
+        provenance = Provenance(self._request, self.info, self._weights, numerics)
+        outputs = self._finish_sink(goes_on=goes_on)
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin
         outcome = Outcome(
@@ -231,20 +237,11 @@ class Stream:
             seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
             missing_ns=self._source.missing_ns,
         )
-        if self._request.report is not None:
-            account = {
-                "end": end,
-                "missing_s": round(outcome.missing_ns / 1e9, 3),
-                "frames": self._ledger.as_dict(),
-                "seconds": outcome.seconds,
-                "tracks": [track.as_dict() for track in outcome.tracks],
-                "outputs": outputs,
-            }
-            if self.is_live:
-                account["live"] = self.live_status()
-            write_report(
-                self._request.report, provenance, account, overwrite=self._request.overwrite
-            )
+        self._report = self._write_report(provenance, outcome)
+        self._port.confirm()
+        for file in (self._sink, self._results, self._report):
+            if file is not None:
+                file.commit()
         return outcome
 
     def abort(self) -> None:
@@ -256,6 +253,32 @@ class Stream:
         if self._sink is not None:
             self._sink.abort()
         self._results.abort()
+        if self._report is not None:
+            self._report.abort()
+
+    def _finish_sink(self, *, goes_on: bool) -> list[OutputSummary]:
+        if self._sink is None:
+            return []
+        with self._clock.time("finish"):
+            if goes_on and isinstance(self._sink, LiveSink):
+                return self._sink.hand_on()
+            return self._sink.finish()
+
+    def _write_report(self, provenance: Provenance, outcome: Outcome) -> AtomicFile | None:
+        if self._request.report is None:
+            return None
+        account = {
+            "end": outcome.end,
+            "missing_s": round(outcome.missing_ns / 1e9, 3),
+            "frames": self._ledger.as_dict(),
+            "seconds": outcome.seconds,
+            "tracks": [track.as_dict() for track in outcome.tracks],
+            "outputs": outcome.outputs,
+        }
+        if self.is_live:
+            account["live"] = self.live_status()
+        overwrite = self._request.overwrite
+        return write_report(self._request.report, provenance, account, overwrite=overwrite)
 
     def _plan(self) -> tuple[AnalysisGeometry, AnalysisSettings]:
         analysis = self._request.analysis

@@ -93,10 +93,11 @@ def parse(name: str) -> Address:
         raise SourceError(
             f"cannot read {shown}: its protocol is not one of those allowed ({allowed})"
         )
+    url = scheme + name[match.end(1) :]  # FFmpeg knows its protocols in small letters alone
     options = {"protocol_whitelist": PROTOCOLS[scheme]}
     if scheme in ("http", "https"):
-        return Address(shown, name, "web", options)
-    return Address(shown, name, "camera", options | CAMERA_OPTIONS)
+        return Address(shown, url, "web", options)
+    return Address(shown, url, "camera", options | CAMERA_OPTIONS)
 
 
 def path_in(url: str) -> str:

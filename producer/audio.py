@@ -14,8 +14,8 @@ from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
 from producer.opening import Timeouts, open_container
 from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
-from producer.restarts import Restarts
-from producer.timestamps import JUMP_S, SECOND_NS, to_ns
+from producer.restarts import NEAR_S, Restarts
+from producer.timestamps import JUMP_S, LONGEST_S, SECOND_NS, to_ns
 
 PATIENCE_NS = 10 * SECOND_NS
 """So much longer a new beginning of the sound waits for that of the pictures, if it must."""
@@ -25,8 +25,9 @@ class Clock:
     """One audio stream's time stamps, which go on where the source's start over.
 
     A new beginning goes where the pictures' new beginning went (`producer.restarts`), so that the
-    two keep their distance. Until that is known, and where there is none, it is a guess: right
-    behind the sound before.
+    two keep their distance. Until that is known, and where there is none, it is a guess: stamps
+    that go back follow the sound before, those that leap ahead stay, since sound may pause for
+    hours while the pictures go on.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Clock:
         """wrap_ticks: as of the container; restarts: the pictures' new beginnings, if known."""
         self._time_base, self._wrap, self._restarts = time_base, wrap_ticks, restarts
         self._jump = round(JUMP_S / time_base)
+        self._leap = round((LONGEST_S - NEAR_S) / time_base)  # that of the pictures is longer
         self._shift = 0
         self._used = 0
         self._next: int | None = None
@@ -51,9 +53,10 @@ class Clock:
             step = self._wrap if back > 0 else -self._wrap
             self._shift += step
             back -= step
-        if self._next is not None and back > self._jump:
-            self._shift = self._filled - packet.dts
+        if self._next is not None and not -self._leap <= back <= self._jump:
             self.guesses = self._restarts is not None
+            if back > 0:
+                self._shift = self._filled - packet.dts
         move(packet, self._shift)
 
     def settle(self, packet: Packet[AudioStream]) -> None:
@@ -62,9 +65,9 @@ class Clock:
             return
         assert packet.dts is not None  # noqa: S101
         wrap_s = None if self._wrap is None else self._wrap * self._time_base
-        stamp_s = (packet.dts - self._shift) * self._time_base
-        guess_s = self._shift * self._time_base
-        found = self._restarts.match(stamp_s, guess_s, wrap_s, self._used)
+        stamp = packet.dts - self._shift
+        stamp_s, behind_s = stamp * self._time_base, (self._filled - stamp) * self._time_base
+        found = self._restarts.match(stamp_s, behind_s, wrap_s, self._used)
         if found is None:
             return
         self._used = found[0] + 1
@@ -99,8 +102,8 @@ def move(packet: Packet[AudioStream], ticks: int) -> None:
 class AudioFeed:
     """A second, independent reader of the same file, for its audio alone.
 
-    It never decodes. Read and close it from one and the same thread. A live source cannot be read
-    twice, and a photo has no sound: neither is for this class.
+    It never decodes. A live source cannot be read twice, and a photo has no sound: neither is for
+    this class.
     """
 
     def __init__(

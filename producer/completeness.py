@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from producer.playlist import finished_text
+from producer.probe import is_matroska
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx")
@@ -83,8 +84,8 @@ def last_box_end(file: BinaryIO, size: int) -> int:
 
 
 def stated_end_s(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """When the video ends on the container's time line, where the file itself says it."""
-    if "matroska" not in container.format.name:
+    """When the video ends by its own stamps, where the file itself says it."""
+    if not is_matroska(container):
         return None
     tag = re.fullmatch(r"(\d+):(\d+):(\d+)(\.\d+)?", stream.metadata.get("DURATION", ""))
     if tag is not None:

@@ -24,7 +24,14 @@ from producer.video import checked_stream, kind_of
 PORTS = {"rtsp": 554, "rtsps": 322}
 
 MOST_BYTES = 64_000_000
-"""Packets that wait to be decoded; more of them are not read from a server that waits for us."""
+"""Packets that wait to be decoded; more of them are not read from a server that waits for us, and
+from others take the place of those that wait."""
+
+SEGMENTED = "hls"
+"""FFmpeg's name of what is fetched in segments, each at once; all else comes as it is sent."""
+
+NO_STAMPS = 128
+"""FFmpeg's AVFMT_NOTIMESTAMPS, of a container that holds no times."""
 
 ENDED = "the stream ended"
 GARBLED = "what it sends cannot be read any more"
@@ -59,17 +66,17 @@ class Connection:
     ) -> None:
         """container: one that is open already, which is the connection's from now on."""
         self._address, self._timeouts, self._container = address, timeouts, container
-        self._patient = address.kind == "web"
         self._changed = threading.Condition()
         self._packets: deque[Arrived] = deque()
         self._bytes = 0
         self._cut = False
-        self._blind = False
         self._released = threading.Event()
         self.stream: VideoStream | None = None
         """The video, once it is open."""
         self.format = ""
         """FFmpeg's name of the container, once it is open."""
+        self.has_stamps = True
+        """Whether its pictures have times of their own, once it is open."""
         self.refusal: SourceError | None = None
         """Why it could not be opened, if it could not."""
         self.cause = "it sends nothing any more"
@@ -80,9 +87,18 @@ class Connection:
         """Whether no packet will come any more."""
         self.skipped = 0
         """Packets that were left out since decoding fell behind."""
+        self.came_s = time.monotonic()
+        """When the last packet came, also one that was left out; at first, when this began."""
+        self.blind_s: float | None = None
+        """Since when a picture is waited for that can be decoded without those before it."""
         host, port = host_and_port(address)
         self._sockets = Sockets(host, port)
         threading.Thread(target=self._run, name="camera", daemon=True).start()
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether its server waits for us: then no packet is old, and nothing is left out."""
+        return self.format == SEGMENTED
 
     def wait(self, limit_s: float) -> None:
         """Return when a packet is there, when something has become of it, or when time is up."""
@@ -96,7 +112,7 @@ class Connection:
     def take(self) -> Arrived | None:
         """The oldest packet that is worth decoding, if there is one now."""
         with self._changed:
-            if self._packets and not self._patient:
+            if self._packets and not self.is_patient:
                 self._catch_up(self._packets[0])
             if not self._packets:
                 return None
@@ -108,12 +124,11 @@ class Connection:
     def forget(self) -> None:
         """Leave out, uncounted, what came until now and is not needed for what comes next."""
         with self._changed:
-            if self._patient:
-                return  # its server waits, and nothing of it is old
+            if self.is_patient:
+                return
             keys = [n for n, one in enumerate(self._packets) if one.packet.is_keyframe]
-            self._blind = not keys
-            for _ in range(keys[-1] if keys else len(self._packets)):
-                self._bytes -= self._packets.popleft().packet.size
+            self.blind_s = None if keys else time.monotonic()
+            self._leave_out(keys[-1] if keys else len(self._packets))
 
     def cut(self) -> None:
         """End it from outside, in whatever it is."""
@@ -151,6 +166,7 @@ class Connection:
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
         with self._changed:
             self.complete = kind_of(self._address, container) != "live"
+            self.has_stamps = not container.format.flags & NO_STAMPS
             self.format, self.stream = container.format.name, stream
             self._changed.notify_all()
         if self.complete:
@@ -168,12 +184,16 @@ class Connection:
 
     def _put(self, arrived: Arrived) -> None:
         with self._changed:
-            if self._patient:
+            self.came_s = arrived.arrived_ns / 1e9
+            if self.is_patient:
                 self._changed.wait_for(lambda: self._cut or self._bytes < MOST_BYTES)
-            if self._blind and not arrived.packet.is_keyframe:
+            elif self._bytes >= MOST_BYTES:
+                self.blind_s = self.came_s
+                self.skipped += self._leave_out(len(self._packets))
+            if self.blind_s is not None and not arrived.packet.is_keyframe:
                 self.skipped += 1
                 return
-            self._blind = False
+            self.blind_s = None
             self._packets.append(arrived)
             self._bytes += arrived.packet.size
             self._changed.notify_all()
@@ -183,10 +203,16 @@ class Connection:
         if not is_old(oldest, BEHIND_S):
             return
         keys = [n for n, one in enumerate(self._packets) if n and one.packet.is_keyframe]
-        self._blind = not keys and is_old(oldest, FAR_BEHIND_S)
-        for _ in range(len(self._packets) if self._blind else max(keys, default=0)):
+        count = max(keys, default=0)
+        if not keys and is_old(oldest, FAR_BEHIND_S):
+            self.blind_s, count = time.monotonic(), len(self._packets)
+        self.skipped += self._leave_out(count)
+
+    def _leave_out(self, count: int) -> int:
+        """The oldest packets; says how many."""
+        for _ in range(count):
             self._bytes -= self._packets.popleft().packet.size
-            self.skipped += 1
+        return count
 
 
 def is_old(arrived: Arrived, limit_s: float) -> bool:

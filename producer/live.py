@@ -72,8 +72,6 @@ class LiveSource:
         self._address, self._timeouts, self._options = address, timeouts, options
         self._backoff = backoff or Backoff()
         self._stopping = threading.Event()
-        self._paced = address.kind == "web"
-        self._times = LiveTimes(paced=self._paced)
         self._session: LiveSession | None = LiveSession(connection, 0, timeouts)
         self._size: Size | None = None
         self._index = 0
@@ -97,6 +95,8 @@ class LiveSource:
         """How often the size of the pictures changed."""
         try:
             first = self._await_first(self._session, go_on)
+            self._paced = connection.is_patient
+            self._times = LiveTimes(paced=self._paced)
             self._waiting = [self._frame(self._session, picture) for picture in first]
             self.info = describe(address, self._session, first[0], self._waiting[0].picture)
         except BaseException:
@@ -259,9 +259,11 @@ class LiveSource:
 
     def _lose(self, session: LiveSession) -> None:
         """Go on from a connection that is over: to another one, or to the end."""
-        now_s = time.monotonic()
         if session.connection.complete:
-            self.reason = END_OF_FILE
+            self.reason, self.trouble = END_OF_FILE, ""
+            self._drop_session()
+            return
+        now_s = time.monotonic()
         if session.count:
             self._why = why_lost(session.cause)
             self._backoff.lasted(now_s - session.began_s)

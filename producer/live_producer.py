@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisImage, AnalysisSettings
@@ -11,6 +13,7 @@ from mien.contract.frames import EndOfStream, Frame, Gap
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
 from mien.contract.live import SLOW_DECODER, Credit, LiveProgress
+from mien.contract.pictures import Picture
 from mien.contract.stage import StageClock
 from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
 from mien.transport.ports import StreamPort
@@ -41,12 +44,23 @@ class LiveFrameSource(Protocol):
     def frames(self) -> Iterator[Frame | Gap]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A frame or gap, and what became of its analysis."""
+
+    item: Frame | Gap
+    image: Picture | None = None
+    """What was sent to be analysed; None where nothing was."""
+    unsent: bool = False
+    """Whether it was to be analysed, and was not sent since its analysis would have come late."""
+
+
 class LiveProducer:
     """Feeds one live stream's window and work queue, and never waits for room in either.
 
     A frame is handed on at once, but where the output has a constant rate: there, it is known
-    with the next one how often it is shown. A frame is sent to be analysed only where its
-    analysis can be hoped for in time.
+    with the next one how often it is shown. A frame is sent to be analysed at once, and only where
+    its analysis can be hoped for in time.
     """
 
     def __init__(
@@ -79,8 +93,8 @@ class LiveProducer:
         self._progress = progress
         self._stopped = threading.Event()
         self._skipped = self._corrupt = 0  # those that are in the books
-        self._before: Frame | Gap | None = None
-        self._last_ns = 0
+        self._before: Taken | None = None
+        self._last_ns: int | None = None
         self._step_ns = to_ns(LAST_RESORT_S)
 
     def stop(self) -> None:
@@ -100,20 +114,33 @@ class LiveProducer:
                 break
         end_ns = self._source.end_ns
         if self._before is not None:
-            self._hand_on(self._before, end_ns, last=True)
+            self._hand_on(self._before, end_ns, time.monotonic_ns(), last=True)
         self._tell_losses()
         reason = reason or self._source.reason
         self._window.finish(EndOfStream(count + self._skipped, self._corrupt, end_ns, reason))
 
     def _take(self, item: Frame | Gap) -> None:
+        taken, came_ns = self._taken(item), arrived_ns(item)
         if self._output_sampler.immediate:
-            self._step_ns = max(1, min(item.pts_ns - self._last_ns, LONGEST_STEP_NS))
+            if self._last_ns is not None:
+                self._step_ns = max(1, min(item.pts_ns - self._last_ns, LONGEST_STEP_NS))
             self._last_ns = item.pts_ns
-            self._hand_on(item, item.pts_ns + self._step_ns, last=False)
+            self._hand_on(taken, item.pts_ns + self._step_ns, came_ns, last=False)
             return
         if self._before is not None:
-            self._hand_on(self._before, item.pts_ns, last=False)
-        self._before = item
+            self._hand_on(self._before, item.pts_ns, came_ns, last=False)
+        self._before = taken
+
+    def _taken(self, item: Frame | Gap) -> Taken:
+        """Send a frame that is to be analysed on its way, though it may have to wait here."""
+        if isinstance(item, Gap) or not self._analysis_sampler.wants(item.pts_ns):
+            return Taken(item)
+        if not self._credit.take(item.index):
+            return Taken(item, unsent=True)
+        with self._clock.time("shrink"):
+            image = shrink(item.picture, self.geometry)
+        self._port.offer(AnalysisImage(self._stream, item.index, image, self._settings))
+        return Taken(item, image)
 
     def _tell_losses(self) -> None:
         """Put what the source has lost since the last time into the books."""
@@ -126,45 +153,35 @@ class LiveProducer:
             self._progress.lost(CORRUPT, corrupt - self._corrupt)
         self._skipped, self._corrupt = skipped, corrupt
 
-    def _hand_on(self, item: Frame | Gap, next_ns: int, *, last: bool) -> None:
-        if isinstance(item, Frame):
-            self._hand_on_frame(item, next_ns, last=last)
-        elif item.over:
+    def _hand_on(self, taken: Taken, next_ns: int, ready_ns: int, *, last: bool) -> None:
+        """next_ns: how long it is shown; ready_ns: since when that is known."""
+        item = taken.item
+        if isinstance(item, Gap) and item.over:
             self._window.push(WaitingGap(item, ()))
-        else:
-            showings = self._output_sampler.showings(item.pts_ns, next_ns, last=last)
-            self._window.push(WaitingGap(item, showings))
-
-    def _hand_on_frame(self, frame: Frame, next_ns: int, *, last: bool) -> None:
-        showings = self._output_sampler.showings(frame.pts_ns, next_ns, last=last)
-        wanted = self._analysis_sampler.wants(frame.pts_ns)
-        if not showings and not wanted:
-            self._ledger.count("sampled-out")
             return
-        if wanted and self._credit.take(frame.index):
-            self._send(frame, showings)
+        showings = self._output_sampler.showings(item.pts_ns, next_ns, last=last)
+        if isinstance(item, Gap):
+            self._window.push(WaitingGap(item, showings))
+        elif showings or taken.image is not None or taken.unsent:
+            self._push(item, taken, showings, ready_ns)
         else:
-            self._keep(frame, showings, unsent=wanted)
+            self._ledger.count("sampled-out")
 
-    def _send(self, frame: Frame, showings: tuple[Showing, ...]) -> None:
-        with self._clock.time("shrink"):
-            image = shrink(frame.picture, self.geometry)
-        picture = frame.picture if showings else None
+    def _push(
+        self, frame: Frame, taken: Taken, showings: tuple[Showing, ...], ready_ns: int
+    ) -> None:
+        picture, image = frame.picture if showings else None, taken.image
         held = {id(part): part.nbytes for part in (picture, image) if part is not None}
         self._window.push(
             WaitingFrame(
-                frame.index, frame.pts_ns, picture, showings, analysed=True,
-                nbytes=sum(held.values()), capture=frame.capture,
+                frame.index, frame.pts_ns, picture, showings, analysed=image is not None,
+                nbytes=sum(held.values()), capture=frame.capture, unsent=taken.unsent,
+                ready_ns=ready_ns,
             )
         )  # fmt: skip
-        self._port.offer(AnalysisImage(self._stream, frame.index, image, self._settings))
 
-    def _keep(self, frame: Frame, showings: tuple[Showing, ...], *, unsent: bool) -> None:
-        picture = frame.picture if showings else None
-        nbytes = picture.nbytes if picture is not None else 0
-        self._window.push(
-            WaitingFrame(
-                frame.index, frame.pts_ns, picture, showings, analysed=False, nbytes=nbytes,
-                capture=frame.capture, unsent=unsent,
-            )
-        )  # fmt: skip
+
+def arrived_ns(item: Frame | Gap) -> int:
+    """When it came, by `time.monotonic_ns`; a gap comes when it is told."""
+    capture = item.capture if isinstance(item, Frame) else None
+    return time.monotonic_ns() if capture is None else capture.arrived_ns

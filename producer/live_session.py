@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
+from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
 from mien.contract.frames import Capture, SourceInfo
@@ -27,6 +29,8 @@ CUT_OFF = "cut off"
 
 BARREN_READS = 3
 """For so many times the limit of a read packets may come that give no picture."""
+
+NANOSECOND = Fraction(1, 1_000_000_000)
 
 CHANGED_S, CHANGED_PACKETS = 2.0, 20
 """Where so many packets since the last picture, over so long a time, cannot be decoded, the codec
@@ -117,13 +121,18 @@ class LiveSession:
         assert stream is not None  # noqa: S101 - a packet came of it
         if self._decoder is None:
             self._decoder = LiveDecoder(stream, self.epoch)
-            rate = source_fps(stream)
-            self._timeline = Timeline(
-                stream.time_base or AV_TIME_BASE,
-                None if rate is None else 1 / rate,
-                wrap_ticks(self._connection.format),
-            )
+            self._timeline = self._make_timeline(stream)
         return self._decoder
+
+    def _make_timeline(self, stream: VideoStream) -> Timeline:
+        if not self._connection.has_stamps:
+            return Timeline(NANOSECOND, None)
+        rate = source_fps(stream)
+        return Timeline(
+            stream.time_base or AV_TIME_BASE,
+            None if rate is None else 1 / rate,
+            wrap_ticks(self._connection.format),
+        )
 
     def _decoded(self, arrived: Arrived) -> list[LivePicture]:
         """What a packet gives. Barren packets are judged by when they came, since whoever reads
@@ -149,17 +158,28 @@ class LiveSession:
             return []
         self.count += len(decoded)
         return [
-            LivePicture(frame, timeline.place(frame.pts, frame.dts, frame.duration), capture)
+            LivePicture(frame, timeline.place(*self._stamps(frame, capture)), capture)
             for frame, capture in decoded
         ]
 
+    def _stamps(
+        self, frame: av.VideoFrame, capture: Capture
+    ) -> tuple[int | None, int | None, int | None]:
+        """Of a picture without any its arrival: FFmpeg counts 25 a second, however many come."""
+        if self._connection.has_stamps:
+            return frame.pts, frame.dts, frame.duration
+        return capture.arrived_ns, None, None
+
     def _look_at_clock(self) -> None:
         now_s, (open_s, read_s) = time.monotonic(), self._timeouts
+        blind_s = self._connection.blind_s
         if self._connection.stream is None:
             # A second more, since FFmpeg has the same limit and knows better what is wrong.
             self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
-        elif now_s - self._packet_s > read_s:
+        elif now_s - max(self._packet_s, self._connection.came_s) > read_s:
             self.cause = SILENT
+        elif blind_s is not None and now_s - blind_s > BARREN_READS * read_s:
+            self.cause = BARREN
 
 
 def why_lost(cause: str) -> str:

@@ -47,7 +47,7 @@ class TextFile(io.BytesIO):
 
 
 def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
-    """Open an address; close the container from the thread that reads it, and from no other.
+    """Open an address; the container must not be closed while another thread reads it.
 
     Raises:
         SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the

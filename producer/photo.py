@@ -170,11 +170,10 @@ def rgb_pixels(image: Image.Image) -> Pixels:
         return grey_pixels(image)
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
         over = image.convert("RGBA")
-        ground = Image.new("RGBA", over.size, "white")
-        image = Image.alpha_composite(ground, over)
-    else:
-        image = in_srgb(image)
-    return np.array(image.convert("RGB"), np.uint8)
+        ground = Image.new("RGB", over.size, "white")
+        ground.paste(in_srgb(over), mask=over.getchannel("A"))
+        return np.array(ground, np.uint8)
+    return np.array(in_srgb(image), np.uint8)
 
 
 def grey_pixels(image: Image.Image) -> Pixels:
@@ -186,14 +185,16 @@ def grey_pixels(image: Image.Image) -> Pixels:
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """The picture by its colour profile, where it has a usable one."""
+    """The picture in RGB, opaque, by its colour profile, where it has a usable one."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    if not profile or image.mode != "CMYK":
+        image = image.convert("RGB")
+    if not profile:
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         target = ImageCms.createProfile("sRGB")
         turned = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
-        return image
-    return turned or image
+        turned = None
+    return turned or image.convert("RGB")

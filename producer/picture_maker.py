@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from mien.contract.pictures import Colour, Picture, Pixels, even
 from producer.colour import colour_of
@@ -19,13 +20,38 @@ ODDEST_ASPECT = 16
 """A pixel that is said to be longer than this is taken for square."""
 
 
+SQUARE = Fraction(1)
+"""The aspect of a pixel that is not stated."""
+
+
+class PixelAspect:
+    """Width of a stored pixel over its height, which a broadcast changes between programmes.
+
+    What the container states is obeyed until the codec's own word is no more what it was.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._context = stream.codec_context
+        self._stated = self._now = stream.sample_aspect_ratio or SQUARE
+        self._coded: Fraction | None = None
+
+    def of(self, frame: av.VideoFrame) -> Fraction:
+        """The aspect of the frame that the stream's decoder gave last."""
+        coded = self._context.sample_aspect_ratio or SQUARE
+        self._coded = self._coded or coded
+        if frame.key_frame:  # the decoder is some frames ahead, and only there can it change
+            self._now = self._stated if coded == self._coded else coded
+        return self._now
+
+
 class PictureMaker:
-    """The first frame sets the size; later ones of another size are fitted into it."""
+    """The first frame sets the size; later ones of another shape are fitted into it."""
 
     def __init__(self, sar: Fraction | None, size: Size | None = None) -> None:
         """sar: width of a stored pixel over its height; None is square.
         size: of all pictures; None is that of the first frame."""
-        self._sar = sar or Fraction(1)
+        self.sar = sar or SQUARE
+        """The same for the frames to come."""
         self._planes = PlaneMaker()
         self._size = size
         self._rotation = 0
@@ -36,7 +62,7 @@ class PictureMaker:
         """The picture of a decoded frame; its pixels are its own, nothing of the frame is kept."""
         colour = colour_of(frame)
         turn = self._turn_of(frame)
-        stored = square_pixels((frame.width, frame.height), self._sar)
+        stored = square_pixels((frame.width, frame.height), self.sar)
         wanted = self._size = self._size or turn.size(*stored)
         upright = turn.size(*stored)
         if upright != wanted:

@@ -17,9 +17,6 @@ memory. 8K is half of it."""
 AV_TIME_BASE = Fraction(1, 1_000_000)
 """FFmpeg's own tick, for a stream that states none."""
 
-SQUARE = Fraction(1)
-"""The aspect of a pixel that is not stated."""
-
 FASTEST_FPS = 1000
 """A rate above this is a time base that was mistaken for one."""
 
@@ -72,9 +69,18 @@ def duration_ns(container: InputContainer, stream: VideoStream) -> int | None:
     """Length as stated."""
     if stream.duration is not None and stream.time_base and stream.duration > 0:
         return to_ns(stream.duration * stream.time_base)
-    if container.duration is not None and container.duration > 0:
-        return container.duration * 1000
-    return None
+    if container.duration is None or container.duration <= 0:
+        return None
+    length = Fraction(container.duration, 1_000_000)
+    start = container_start(container)
+    if is_matroska(container) and start < length:
+        length -= start  # FFmpeg writes the time of the end there, whatever that of the start
+    return to_ns(length)
+
+
+def is_matroska(container: InputContainer) -> bool:
+    """WebM is Matroska too."""
+    return "matroska" in container.format.name
 
 
 def wrap_ticks(form: str) -> int | None:

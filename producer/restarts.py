@@ -43,8 +43,8 @@ class Restarts:
         """The one not used yet that sound with this stamp belongs to, and its number.
 
         Of several that begin with like stamps it is the one whose shift is nearest to the guess.
-        guess_s: the shift that the sound has by itself; wrap_s: where stamps start over by
-        themselves, if they do; after: how many were used.
+        guess_s: the shift that puts it right behind the sound before; wrap_s: where stamps start
+        over by themselves, if they do; after: how many were used.
         None: there is none, or the pictures have not got there.
         """
         near = [

@@ -24,7 +24,7 @@ at times."""
 
 
 class Source(Protocol):
-    """Frames in display order, with exact times; read and closed by one and the same thread."""
+    """Frames in display order, with exact times; never closed while another thread reads."""
 
     info: SourceInfo
     """Complete from the start: the first frame is decoded when a source is opened."""

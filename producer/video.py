@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -17,12 +18,12 @@ from producer.completeness import TOO_EARLY_S, is_cut_off, stated_end_s
 from producer.decoding import DAMAGED, END_OF_FILE, Decoder
 from producer.deinterlace import deinterlaced
 from producer.opening import Timeouts, open_container
-from producer.picture_maker import PictureMaker, square_pixels
+from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
 from producer.timestamps import LONGEST_S, Timeline, to_ns
 
 
 class VideoSource:
-    """Frames of one video stream; read and closed by one and the same thread."""
+    """Frames of one video stream."""
 
     def __init__(self, address: Address, container: InputContainer, stream: VideoStream) -> None:
         """Decodes the first frame.
@@ -41,7 +42,7 @@ class VideoSource:
             probe.wrap_ticks(container.format.name),
         )
         self.restarts = self._timeline.restarts
-        self._maker = PictureMaker(stream.sample_aspect_ratio)
+        self._aspect, self._maker = PixelAspect(stream), PictureMaker(None)
         self.corrupt = 0
         self.end_ns = 0
         self.reason = ""
@@ -82,13 +83,14 @@ class VideoSource:
     def _is_cut_off(self) -> bool:
         """Whether there was more to come by what the file says."""
         stated_s = stated_end_s(self._container, self._stream)
-        end_ns = self.info.first_pts_ns + self.end_ns
-        early = stated_s is not None and to_ns(stated_s - TOO_EARLY_S) > end_ns
+        start_s = self._timeline.first_s or Fraction(0)
+        early = stated_s is not None and to_ns(stated_s - TOO_EARLY_S - start_s) > self.end_ns
         return early or (self._address.kind == "file" and is_cut_off(self._address.path))
 
     def _frame(self, index: int, frame: av.VideoFrame) -> Frame:
         time = self._timeline.place(frame.pts, frame.dts, frame.duration)
         self.corrupt, self.end_ns = self._decoder.corrupt, self._timeline.end_ns
+        self._maker.sar = self._aspect.of(frame)
         return Frame(index, time, self._maker.make(frame))
 
     def _describe(self, address: Address, stream: VideoStream, first: av.VideoFrame) -> SourceInfo:
@@ -147,7 +149,7 @@ def checked_stream(address: Address, container: InputContainer) -> VideoStream:
     if stream.codec_context is None:
         raise SourceError(f"cannot read {address.name}: there is no decoder for its video")
     stored = (stream.codec_context.width, stream.codec_context.height)
-    width, height = square_pixels(stored, stream.sample_aspect_ratio or probe.SQUARE)
+    width, height = square_pixels(stored, stream.sample_aspect_ratio or SQUARE)
     if width * height > probe.MAX_PIXELS:
         raise SourceError(f"cannot read {address.name}: its picture is too large")
     return stream

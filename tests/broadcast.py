@@ -1,16 +1,17 @@
-"""Live playlists over HTTP, written at their own speed and served by a real server."""
+"""Live sources over HTTP, sent at their own speed by a real server: playlists and JPEG cameras."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 
-from tests.builders import Clip, add_video, pictures
+from tests.builders import Clip, add_video, draw_number, pictures
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -58,3 +59,31 @@ def broadcast(path: Path, seconds: int) -> None:
             time.sleep(max(0.0, began_s + number / 25 - time.monotonic()))
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
+
+
+@contextmanager
+def photographing(fps: float) -> Iterator[tuple[str, list[float]]]:
+    """A camera that sends so many JPEGs a second: its address, and when it sent each by number.
+
+    The times, by `time.monotonic`, are those of the last connection.
+    """
+    sent_s: list[float] = []
+
+    class Photographer(Silent):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            sent_s.clear()
+            began_s = time.monotonic()
+            with suppress(OSError):
+                while True:
+                    number = len(sent_s)
+                    jpeg = cv2.imencode(".jpg", draw_number(number, (160, 120)))[1].tobytes()
+                    time.sleep(max(0.0, began_s + number / fps - time.monotonic()))
+                    sent_s.append(time.monotonic())
+                    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
+                    self.wfile.write(f"--next\r\n{head}\r\n\r\n".encode() + jpeg + b"\r\n")
+
+    with served(Photographer) as address:
+        yield f"http://{address}/video", sent_s

@@ -58,8 +58,8 @@ def settings_for(*targets: Path | str, **settings: object) -> list[OutputSetting
     return [OutputSettings(target, **{"fps": None, **settings}) for target in targets]  # type: ignore[arg-type]
 
 
-def shown(path: Path, most: int | None = None) -> list[int]:
-    """The numbers of the pictures in a file or playlist, at most so many."""
+def shown(path: Path | str, most: int | None = None) -> list[int]:
+    """The numbers of the pictures in a file or playlist, or at an address; at most so many."""
     numbers: list[int] = []
     with av.open(str(path)) as container:
         try:

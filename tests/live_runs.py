@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from mien.contract.ledger import FRAME_STATES
+from mien.contract.live import BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from mien.contract.requests import AnalysisRequest, RunRequest
@@ -21,13 +22,17 @@ from tests.pipelines import OneFace
 from workers.analyzer import Analyzer
 from workers.sink import Sink
 
+BEHIND = {BUSY, LATE, SLOW_DECODER, SLOW_ENCODER}
+"""Reasons for which a machine with other things to do gives up pictures of a camera."""
+
 
 class SlowSink:
     """A sink that takes its time, as an encoder does on a busy machine."""
 
     def __init__(self, sink: Sink, seconds_s: float) -> None:
         self._sink, self._seconds_s = sink, seconds_s
-        self.finish, self.abort, self.health = sink.finish, sink.abort, sink.health
+        self.finish, self.commit = sink.finish, sink.commit
+        self.abort, self.health = sink.abort, sink.health
 
     def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
         time.sleep(self._seconds_s)
@@ -129,3 +134,10 @@ def check_books(folder: Path, outcome: Outcome) -> dict[str, int]:
     assert sum(frames[state] for state in FRAME_STATES) == total
     reasons: dict[str, int] = frames["reasons"]
     return reasons
+
+
+def check_hardly_any_lost(folder: Path, outcome: Outcome) -> None:
+    """The books add up, and no picture was given up but for want of time, and few."""
+    reasons = check_books(folder, outcome)
+    assert set(reasons) <= BEHIND
+    assert sum(reasons.values()) <= 0.2 * outcome.end.frame_count

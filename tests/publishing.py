@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.servers import free_port
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -47,7 +47,7 @@ class Listener:
         """Without trying it: it takes one publisher only."""
         port = urlsplit(self.url).port
         sockets = Path("/proc/net/tcp")  # "sl local_address rem_address st", 0A is LISTEN
-        wait(lambda: f":{port:04X} 00000000:0000 0A" in sockets.read_text())
+        wait_for(lambda: f":{port:04X} 00000000:0000 0A" in sockets.read_text())
 
     def numbers(self) -> list[int]:
         """The pictures so far."""
@@ -56,7 +56,7 @@ class Listener:
         return [int(line) for line in os.pread(file, os.fstat(file).st_size, 0).splitlines()]
 
     def wait_for(self, count: int, limit_s: float = 15.0) -> None:
-        wait(lambda: len(self.numbers()) >= count, limit_s)
+        wait_for(lambda: len(self.numbers()) >= count, limit_s)
 
     def stall(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -82,13 +82,6 @@ def listening(url: str) -> Iterator[Listener]:
         yield listener
     finally:
         listener.close()
-
-
-def wait(condition: Callable[[], bool], limit_s: float = 15.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def process_lines() -> str:

@@ -22,6 +22,9 @@ START_S = 10.0
 
 KINDS = ("valkey", "redis")
 
+REFUSALS = ("maxmemory", "min-replicas-to-write")
+"""Settings of which 1 makes a server refuse: what takes memory, or whatever writes."""
+
 
 def server_binary(kind: str) -> str:
     """The program of a kind of server; skips the test where there is none."""
@@ -121,6 +124,16 @@ class Server:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def refusing(self, setting: str) -> Iterator[None]:
+        """It takes no more, until the end of the block; setting: one of `REFUSALS`."""
+        with self.client() as client:
+            client.config_set(setting, "1")
+            try:
+                yield
+            finally:
+                client.config_set(setting, "0")
 
     def remove(self) -> None:
         """Stop it for good."""

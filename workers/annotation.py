@@ -93,11 +93,6 @@ class Annotator:
             canvas.stamp(sprite, x - border - odd[0], y - border - odd[1])
 
 
-def annotate(picture: Picture, faces: Sequence[DrawnFace] | None, *, blur: bool) -> None:
-    """Draw faces on a picture that stands alone; see `Annotator`."""
-    Annotator(blur=blur).draw(picture, faces)
-
-
 def _hide(picture: Picture, faces: Sequence[DrawnFace] | None) -> None:
     if faces is None:
         blur_picture(picture)

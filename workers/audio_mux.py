@@ -49,10 +49,12 @@ class _Track:
     def __init__(
         self, output: OutputContainer, container: Container, source: AudioStream, start_ns: int
     ) -> None:
-        codec = source.codec_context.codec.canonical_name
+        context = source.codec_context
+        codec = context.codec.canonical_name
+        fits = container.copies(codec, context.sample_rate)
         self._transcoder: AudioTranscoder | None = None
         whole = container.stamped or not _is_late(source, start_ns)
-        if codec in container.audio and whole and not _lacks_header(source):
+        if fits and whole and not _lacks_header(source):
             self._stream = output.add_stream_from_template(source)
             self.summary = f"{codec} copied"
         else:

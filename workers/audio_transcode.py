@@ -16,6 +16,8 @@ from mien.contract.errors import OutputError
 
 _BIT_RATES = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000, "mp2": 128_000}
 """Bits a second and channel: transparent for speech, good for music."""
+_SLOW_MP2 = 160_000
+"""Bits a second, all channels together: the most that mp2 takes below 32 kHz."""
 _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
@@ -57,7 +59,7 @@ class AudioTranscoder:
         self.stream = cast(AudioStream, output.add_stream(encoder, rate=rate))
         layout = _layout(source.codec_context.layout, encoder)
         self.stream.codec_context.layout = layout
-        self.stream.codec_context.bit_rate = _BIT_RATES[encoder] * layout.nb_channels
+        self.stream.codec_context.bit_rate = _bit_rate(encoder, rate, layout.nb_channels)
         self._open()
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[object, ...] = ()
@@ -129,6 +131,11 @@ class AudioTranscoder:
                 f"the sound cannot be encoded with {self.codec} at "
                 f"{self.stream.codec_context.sample_rate} Hz"
             ) from error
+
+
+def _bit_rate(encoder: str, rate: int, channels: int) -> int:
+    wanted = _BIT_RATES[encoder] * channels
+    return min(wanted, _SLOW_MP2) if encoder == "mp2" and rate < 32_000 else wanted
 
 
 def _layout(source: av.AudioLayout, encoder: str) -> av.AudioLayout:

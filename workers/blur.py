@@ -25,17 +25,15 @@ def blur_faces(picture: Picture, boxes: Iterable[Box]) -> None:
     """Replace each face, in place, by a smooth blend of a few averages of its pixels."""
     planes = _planes(picture)
     for box in boxes:
-        x1, y1, x2, y2 = _enlarged(box, picture)
-        if x1 >= x2 or y1 >= y2:
-            continue
+        x1, y1, x2, y2 = _enlarged(box)
         for plane, step in planes:
-            _hide(plane[y1 // step : y2 // step, x1 // step : x2 // step], (x2 - x1, y2 - y1))
+            _hide(plane, (x1 // step, y1 // step, x2 // step, y2 // step), step)
 
 
 def blur_picture(picture: Picture) -> None:
     """Replace the whole picture, in place, by as few averages as a face that fills it would be."""
-    for plane, _ in _planes(picture):
-        plane[:] = _averaged(plane, (picture.width, picture.height))
+    for plane, step in _planes(picture):
+        plane[:] = _averaged(plane, step)
 
 
 def _planes(picture: Picture) -> tuple[tuple[Pixels, int], ...]:
@@ -46,34 +44,39 @@ def _planes(picture: Picture) -> tuple[tuple[Pixels, int], ...]:
     return ((luma, 1), (cb, 2), (cr, 2))
 
 
-def _enlarged(box: Box, picture: Picture) -> tuple[int, int, int, int]:
-    """The box with a margin, on even pixels, inside of the picture's samples."""
+def _enlarged(box: Box) -> tuple[int, int, int, int]:
+    """The box with a margin, on even pixels; it may lie partly outside of the picture."""
     x1, y1, x2, y2 = box
     grow_x, grow_y = (x2 - x1) * (_ENLARGED - 1) / 2, (y2 - y1) * (_ENLARGED - 1) / 2
-    columns, rows = picture.width + picture.width % 2, picture.height + picture.height % 2
     return (
-        max(0, 2 * math.floor((x1 - grow_x) / 2)),
-        max(0, 2 * math.floor((y1 - grow_y) / 2)),
-        min(columns, 2 * math.ceil((x2 + grow_x) / 2)),
-        min(rows, 2 * math.ceil((y2 + grow_y) / 2)),
+        2 * math.floor((x1 - grow_x) / 2),
+        2 * math.floor((y1 - grow_y) / 2),
+        2 * math.ceil((x2 + grow_x) / 2),
+        2 * math.ceil((y2 + grow_y) / 2),
     )
 
 
-def _hide(region: Pixels, size: tuple[int, int]) -> None:
+def _hide(plane: Pixels, patch: tuple[int, int, int, int], step: int) -> None:
+    """patch: x1, y1, x2, y2 in the plane's samples; what lies outside of the plane is left out."""
+    x1, y1, x2, y2 = patch
+    left, top = max(0, x1), max(0, y1)
+    region = plane[top : max(0, y2), left : max(0, x2)]
     if not region.size:
         return
-    hidden = _averaged(region, size)
-    mask = _mask(region.shape[1], region.shape[0])
+    hidden = _averaged(region, step)
+    rows, columns = region.shape[:2]
+    mask = _mask(x2 - x1, y2 - y1)[top - y1 :, left - x1 :][:rows, :columns]
     if region.ndim == 3:
         mask = np.repeat(mask[..., None], 3, axis=2)
     kept = cv2.multiply(region, 255 - mask, scale=1 / 255)
     region[:] = cv2.add(kept, cv2.multiply(hidden, mask, scale=1 / 255))
 
 
-def _averaged(region: Pixels, size: tuple[int, int]) -> Pixels:
-    """A smooth blend of the region's averages; size: its width and height in pixels of luma."""
-    cell = max(_SMALLEST_CELL_PX, min(size) / _CELLS)
-    cells = max(1, round(size[0] / cell)), max(1, round(size[1] / cell))
+def _averaged(region: Pixels, step: int) -> Pixels:
+    """A smooth blend of the region's averages; step: pixels from one of its samples to the next."""
+    width, height = region.shape[1] * step, region.shape[0] * step
+    cell = max(_SMALLEST_CELL_PX, min(width, height) / _CELLS)
+    cells = max(1, round(width / cell)), max(1, round(height / cell))
     small = cv2.resize(np.ascontiguousarray(region), cells, interpolation=cv2.INTER_AREA)
     hidden = cv2.resize(small, region.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(hidden, np.uint8)

@@ -35,9 +35,11 @@ class Container:
     encoder: str
     """FFmpeg encoder used where none is asked for."""
     audio: tuple[str, ...]
-    """Codecs that are copied untouched."""
+    """Codecs that are copied untouched, see `copies`."""
     audio_encoder: str
     """FFmpeg encoder for audio that cannot be copied."""
+    audio_rates: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Hertz, by those codecs that it takes at some rates only."""
     variable_rate: bool = True
     """False where every picture has to last equally long."""
     stamped: bool = True
@@ -48,6 +50,10 @@ class Container:
     growing_options: dict[str, str] | None = None
     """Of the muxer, so that a file can be played while it grows, and after its writer was killed;
     None where there is no such way."""
+
+    def copies(self, codec: str, rate: int) -> bool:
+        """Whether sound of that codec and sample rate can go into it untouched."""
+        return codec in self.audio and rate in self.audio_rates.get(codec, (rate,))
 
 
 _FLUSHED = {"flush_packets": "1"}
@@ -69,6 +75,7 @@ _MP4 = Container(
     encoder="libx264",
     audio=("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"),
     audio_encoder="aac",
+    audio_rates={"mp3": (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)},
     muxer_options=_MP4_OPTIONS,
     growing_options=_FRAGMENTED,
 )
@@ -126,6 +133,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3"),
         audio_encoder="aac",
+        audio_rates={"mp3": (11_025, 22_050, 44_100, 48_000)},
         growing_options=_FLUSHED,
     ),
     ".mpg": Container(

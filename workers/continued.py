@@ -104,6 +104,9 @@ class Continued:
     def finish(self, origin: Origin) -> None:
         self._results.finish(origin)
 
+    def commit(self) -> None:
+        self._results.commit()
+
     def abort(self) -> None:
         self._results.abort()
 

@@ -48,14 +48,15 @@ def open_sink(
         audio: The source's sound, which the sink closes; None where there is none.
 
     Raises:
-        UsageError: As `check_outputs`, or an encoder does not open.
+        UsageError: As `check_outputs`, or an encoder does not open, or a photo is too large for
+            its format.
         OutputError: A file cannot be begun.
     """
     check_outputs(outputs, info.kind)
     if info.kind == "live":
         return LiveSink(outputs, info)
     (settings,) = outputs
-    return PhotoSink(settings) if info.kind == "photo" else VideoSink(settings, info, audio)
+    return PhotoSink(settings, info) if info.kind == "photo" else VideoSink(settings, info, audio)
 
 
 def _check(settings: OutputSettings, kind: SourceKind) -> None:

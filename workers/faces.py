@@ -99,6 +99,10 @@ class FaceHistory:
         self._last = [*found, *held, *doubtful]
         return FaceSnapshot(index, time_ns, tuple(found), tuple(held), tuple(doubtful))
 
+    def miss(self) -> None:
+        """There is nothing to look for faces in; a track bears that as it does their absence."""
+        self._tracker.miss()
+
     def _missed(self, found: set[int], time_ns: int) -> tuple[list[TrackedFace], list[TrackedFace]]:
         """Faces that the detector did not find this time: held ones, and doubtful ones."""
         held, doubtful = [], []

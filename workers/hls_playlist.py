@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 _LISTED = 6
 """Segments in a playlist."""
@@ -30,7 +31,7 @@ class Segment:
     """Whether times start anew with it: another attempt wrote the one before."""
 
     def lines(self) -> list[str]:
-        lines = [f"{_DATE}:{self.utc}", f"{_LENGTH}:{self.length_s:.6f},", self.name]
+        lines = [f"{_DATE}:{self.utc}", f"{_LENGTH}:{self.length_s:.6f},", _reference(self.name)]
         return [_BREAK, *lines] if self.is_break else lines
 
 
@@ -73,6 +74,14 @@ class RollingPlaylist:
         self.sequence += len(gone)
         self.breaks += sum(segment.is_break for segment in gone)
         return gone
+
+
+def _reference(name: str) -> str:
+    """The name as players take it for a file's: what would mean something else is quoted.
+
+    The rest stays as it is, since FFmpeg opens files on a disk by the very letters.
+    """
+    return re.sub(r"[\x00-\x1f#%:?]", lambda found: quote(found[0]), name)
 
 
 def segment_name(playlist: Path, number: int) -> str:
@@ -127,13 +136,14 @@ def _read(path: Path, text: str) -> RollingPlaylist:
         if line.startswith("#"):
             tags[tag] = value
             continue
-        number = segment_number(path, line)
+        name = unquote(line)
+        number = segment_number(path, name)
         if number is None or number <= numbers[-1]:
             raise ValueError("it lists a file that is no segment of its own, or one twice")
         numbers.append(number)
         length_s = float(tags.pop(_LENGTH, "").partition(",")[0])
         is_break = tags.pop(_BREAK, None) is not None
-        segments.append(Segment(line, length_s, tags.pop(_DATE, ""), is_break))
+        segments.append(Segment(name, length_s, tags.pop(_DATE, ""), is_break))
     target_s, sequence, breaks = (int(tags.get(tag, "")) for tag in (_TARGET, _SEQUENCE, _BREAKS))
     playlist = RollingPlaylist(target_s, sequence, breaks, segments)
     if playlist.text(ended=_END in tags) != text:

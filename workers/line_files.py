@@ -22,6 +22,9 @@ class LineFile(Protocol):
     def finish(self) -> None:
         """Nothing will follow."""
 
+    def commit(self) -> None:
+        """Put it in place, if it is not there from the beginning."""
+
     def abort(self) -> None:
         """The run has failed."""
 
@@ -43,6 +46,9 @@ class WholeFile:
     def finish(self) -> None:
         with writing(self._file.path):
             self._out.close()
+        self._file.settle()
+
+    def commit(self) -> None:
         self._file.commit()
 
     def abort(self) -> None:
@@ -92,6 +98,9 @@ class GrowingFile:
         with writing(self._path):
             os.fsync(self._number)
         self.abort()
+
+    def commit(self) -> None:
+        """It is there from the beginning."""
 
     def abort(self) -> None:
         """Close it; one that was begun here and got no line is removed."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from typing import cast
@@ -15,10 +13,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from mien.contract.errors import OutputError, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
-from mien.contract.pictures import Picture, even
+from mien.contract.pictures import Picture
 from workers.live_pictures import (
     KEY_EVERY_S,
     TICKS_A_SECOND,
@@ -26,8 +23,8 @@ from workers.live_pictures import (
     EncodedPicture,
     VideoFormat,
 )
-from workers.sample_range import limited
-from workers.video_encoder import LIMITED_ONLY, tag
+from workers.video_encoder import open_encoder
+from workers.video_frames import FrameMaker
 from workers.video_options import encoder_options, low_delay_options
 
 _USUAL_FPS = Fraction(25)
@@ -37,8 +34,8 @@ NS = 1_000_000_000
 class LiveEncoder:
     """Encodes without looking ahead, so that no picture waits for the next ones.
 
-    It must not convert pixels: colours are carried by their tags. Parameters go with every key
-    picture, so that an output can begin, or begin again, at any of them.
+    Parameters go with every key picture, so that an output can begin, or begin again, at any of
+    them.
 
     Raises:
         UsageError: The encoder cannot be opened with these settings.
@@ -46,35 +43,25 @@ class LiveEncoder:
 
     def __init__(self, codec: av.Codec, settings: OutputSettings, info: SourceInfo) -> None:
         rate = settings.fps or info.source_fps
-        self._limits = info.colour.full_range and codec.canonical_name in LIMITED_ONLY
-        self._colour = replace(info.colour, full_range=False) if self._limits else info.colour
+        self._frames = FrameMaker(codec.canonical_name, info)
         self._durations: dict[int, int] = {}
         self._last_pts = -1
         self._key_slot = -1
         self._context = cast(VideoCodecContext, av.CodecContext.create(codec.name, "w"))
-        self._context.width, self._context.height = even(info.width), even(info.height)
         self.video = VideoFormat(
-            codec.canonical_name, codec.name, self._context.width, self._context.height, rate
+            codec.canonical_name, codec.name, self._frames.width, self._frames.height, rate
         )
         self._open(settings, rate or _USUAL_FPS)
 
     def encode(self, picture: Picture, pts_ns: int, duration_ns: int) -> Iterator[EncodedPicture]:
         """What is ready: this picture, unless the encoder knows no way without a delay."""
-        width, height = self.video.width, self.video.height
-        if picture.data.shape != (height * 3 // 2, width):
-            raise OutputError(
-                f"a picture of {picture.width}x{picture.height} does not fit the video of "
-                f"{width}x{height}"
-            )
-        data = limited(picture) if self._limits else picture.data
-        frame = av.VideoFrame.from_numpy_buffer(data, "yuv420p")  # not copied
+        frame = self._frames.frame(picture)
         # two pictures nearer to each other than a tick still follow one another
         self._last_pts = max(self._last_pts + 1, _ticks(pts_ns))
         frame.pts, frame.time_base = self._last_pts, TIME_BASE
         if (slot := pts_ns // (KEY_EVERY_S * NS)) != self._key_slot:
             self._key_slot = slot
             frame.pict_type = PictureType.I
-        tag(frame, self._colour)
         self._durations[self._last_pts] = max(1, _ticks(duration_ns))
         yield from self._encoded(self._context.encode(frame))
 
@@ -90,7 +77,7 @@ class LiveEncoder:
 
     def _open(self, settings: OutputSettings, rate: Fraction) -> None:
         context, name = self._context, self.video.encoder
-        context.pix_fmt = "yuv420p"
+        self._frames.set_up(context)
         context.time_base = TIME_BASE
         context.framerate = rate
         context.thread_type = "SLICE"  # threads for whole frames would hold some back
@@ -99,15 +86,7 @@ class LiveEncoder:
         context.gop_size = max(1, ceil(rate * KEY_EVERY_S))
         options = encoder_options(name, settings.preset, settings.crf)
         context.options = options | low_delay_options(name)
-        tag(context, self._colour)
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr by itself
-        try:
-            context.open()
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise UsageError(
-                f"the encoder {name} cannot be opened here for "
-                f"{context.width}x{context.height} pictures"
-            ) from error
+        open_encoder(context, name)
 
 
 def _ticks(time_ns: int) -> int:

@@ -15,6 +15,9 @@ from workers.faces import FaceSnapshot
 from workers.muxer import Muxer
 from workers.stale import StalePicture
 
+VOUCHED_NS = 10_000_000_000
+"""Where analyses are missing, the last one tells for so long who is there."""
+
 BEHIND_S = 0.5
 """A picture that is not written so long after it had to stop waiting is given up."""
 
@@ -42,19 +45,20 @@ class LiveMuxer(Muxer):
     def _pass(self, frame: WaitingFrame) -> None:
         capture = frame.capture
         assert capture is not None  # noqa: S101 - every live frame has one
-        until_s = capture.arrived_ns / 1e9 + self._max_latency_s
+        until_s = limit_s = frame.ready_ns / 1e9 + self._max_latency_s
         if self._feed.crowded:
             until_s = 0.0
         if self._credit.waiting:
             self._analyses.poll()
         state, reason = self._reach_until(frame, capture, until_s)
-        behind = time.monotonic() > capture.arrived_ns / 1e9 + self._max_latency_s + BEHIND_S
+        behind = time.monotonic() > limit_s + BEHIND_S
         if frame.showings and (frame.stripped or behind):
             state, reason = "dropped", SLOW_ENCODER
         else:
             self._show(frame)
             self._last_picture = frame.picture or self._last_picture
-            self._live.written(time.monotonic() - capture.arrived_ns / 1e9)
+            if frame.showings or self._sink is None:
+                self._live.written(time.monotonic() - capture.arrived_ns / 1e9)
         if reason is not None:
             self._live.lost(reason)
         self._ledger.count(state, reason=reason)
@@ -76,6 +80,9 @@ class LiveMuxer(Muxer):
                 self._results.write(snapshot, capture)
         if reason is not None:
             self._results.lost(frame.index, frame.pts_ns, reason, capture)
+            before = self._before
+            if before and not self._after and frame.pts_ns - before.time_ns > VOUCHED_NS:
+                self._lose_sight(frame.pts_ns)
         if not self._hold:
             self._look_ahead(until_s)
         return self._state(frame, reason), reason
@@ -115,9 +122,15 @@ class LiveMuxer(Muxer):
         if record.analysis is not None:
             self._ahead = frame.index, self._remember(frame, record.analysis)
 
+    def _lose_sight(self, since_ns: int) -> None:
+        """Nobody knows who has been there from then on."""
+        self._summary.finish(since_ns)
+        self._history.miss()
+
     def _bridge(self, waiting: WaitingGap) -> None:
         """Show the last picture once more, marked as old; tell of the outage when it is over."""
         gap = waiting.gap
+        self._lose_sight(gap.since_ns)
         self._before = self._ahead = self._coming = None
         self._progress.position_ns = gap.pts_ns
         length_ns = gap.pts_ns - gap.since_ns

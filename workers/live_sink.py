@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from workers.live_encoder import LiveEncoder
 from workers.live_pictures import KEY_EVERY_S, EncodedPicture, LiveOutput, VideoFormat
 from workers.publisher import Patience, Publisher
 from workers.recording import Recording
-from workers.sink import OutputHealth, OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary
 from workers.video_encoder import find_encoder
 from workers.video_options import encoder_options
 
@@ -76,14 +76,17 @@ class LiveSink:
             self.abort()
             raise
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
-        return self._end(confirm, goes_on=False)
+    def finish(self) -> list[OutputSummary]:
+        return self._end(goes_on=False)
 
-    def hand_on(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+    def hand_on(self) -> list[OutputSummary]:
         """As `finish`, where another attempt goes on: no viewer is told that this was the end."""
-        return self._end(confirm, goes_on=True)
+        return self._end(goes_on=True)
 
-    def _end(self, confirm: Callable[[], None], *, goes_on: bool) -> list[OutputSummary]:
+    def commit(self) -> None:
+        """What was given has its names."""
+
+    def _end(self, *, goes_on: bool) -> list[OutputSummary]:
         """All outputs are finished, whichever fails; then the first failure is told."""
         self._check_open()
         failures: list[OutputError] = []
@@ -92,7 +95,6 @@ class LiveSink:
             for branch in self._branches:
                 with _noted(failures):
                     branch.put(branch.encoder.flush())
-            confirm()
             for output in self._outputs:
                 output.drain()
             for output in self._outputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ from PIL import Image
 
 from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError, UsageError
+from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
-from workers.sink import OutputHealth, OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary
 from workers.write_errors import writing
 
 _JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"}
@@ -26,6 +26,8 @@ PHOTO_FORMATS: dict[str, dict[str, Any]] = {
     ".tiff": {"format": "TIFF", "compression": "tiff_lzw"},
 }
 """How Pillow writes each extension."""
+_LONGEST_PX = {"WEBP": 16_383, "JPEG": 65_500}
+"""The longest side that a format can hold, or its library writes."""
 
 
 def check_photo(path: Path) -> None:
@@ -42,12 +44,22 @@ def check_photo(path: Path) -> None:
 
 
 class PhotoSink:
-    """A `Sink` for one RGB picture."""
+    """A `Sink` for one RGB picture.
 
-    def __init__(self, settings: OutputSettings) -> None:
+    Raises:
+        UsageError: The extension is no photo's, or its format does not hold so large a picture.
+    """
+
+    def __init__(self, settings: OutputSettings, info: SourceInfo) -> None:
         check_photo(settings.path)
         self._path = settings.path
         self._options = PHOTO_FORMATS[settings.path.suffix.lower()]
+        longest_px = _LONGEST_PX.get(self._options["format"])
+        if longest_px is not None and max(info.width, info.height) > longest_px:
+            raise UsageError(
+                f"{settings.path.suffix} photos have sides of at most {longest_px} pixels; "
+                f"this one is {info.width}x{info.height}"
+            )
         self._file = AtomicFile(settings.path, settings.overwrite)
         self._written = False
 
@@ -64,15 +76,15 @@ class PhotoSink:
             raise
         self._written = True
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+    def finish(self) -> list[OutputSummary]:
         try:
             if not self._written:
                 raise OutputError(f"{self._path} would hold no picture")
             self._read_back()
-            confirm()
-            self._file.commit()
-        finally:
+            self._file.settle()
+        except BaseException:
             self.abort()
+            raise
         summary = OutputSummary(
             path=self._path,
             frames=1,
@@ -82,6 +94,9 @@ class PhotoSink:
             encoder=str(self._options["format"]).lower(),
         )
         return [summary]
+
+    def commit(self) -> None:
+        self._file.commit()
 
     def health(self) -> list[OutputHealth]:
         return []

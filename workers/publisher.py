@@ -37,6 +37,8 @@ class Patience:
     """But never longer; and so long where it was refused."""
     backlog_s: float = 3.0
     """Of pictures that wait; where more would, all of them are given up."""
+    slow_s: float = 50.0
+    """After pictures were given up, until a server counts as fast enough again."""
     farewell_s: float = 5.0
     """For what is left at the end of the stream."""
 
@@ -74,7 +76,7 @@ class Publisher:
         self._lost: Counter[str] = Counter()
         self._arrived = self._ticks = self._connections = 0
         self._reason: str | None = None
-        self._ended_s = 0.0
+        self._slow_until_s = self._ended_s = 0.0
         self._connection: PublishingConnection | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
@@ -83,7 +85,10 @@ class Publisher:
         with self._changed:
             self._ticks += picture.duration
             if self._is_backlog_full(picture):
-                self._give_up(TOO_SLOW if self._state == "sending" else UNREACHABLE)
+                is_slow = self._state == "sending"
+                if is_slow:
+                    self._slow_until_s = time.monotonic() + self._patience.slow_s
+                self._give_up(TOO_SLOW if is_slow else UNREACHABLE)
             if self._state == "down" or (self._needs_key and not picture.is_key):
                 self._lost[self._gap] += 1
                 return
@@ -108,7 +113,7 @@ class Publisher:
             fps=self._settings.fps,
             audio=[],
             encoder=self._video.encoder,
-            notes=_notes(health),
+            notes=self._notes(health),
             lost=health.lost,
         )
 
@@ -117,12 +122,14 @@ class Publisher:
 
     def health(self) -> OutputHealth:
         with self._changed:
+            is_sending = self._state == "sending"
+            is_slow = is_sending and time.monotonic() < self._slow_until_s
             return OutputHealth(
                 self._settings.name,
-                fine=self._state == "sending",
+                fine=is_sending and not is_slow,
                 lost={why: count for why, count in self._lost.items() if count},
                 reconnects=max(0, self._connections - 1),
-                reason=self._reason,
+                reason=TOO_SLOW if is_slow else self._reason,
             )
 
     def _run(self) -> None:
@@ -210,9 +217,8 @@ class Publisher:
         with self._changed:
             self._give_up(UNREACHABLE)  # where it ended before it began
 
-
-def _notes(health: OutputHealth) -> list[str]:
-    notes = [f"{count} pictures did not arrive: {why}" for why, count in health.lost.items()]
-    if health.reason is not None:
-        notes.append(f"a connection to {health.name} failed: {health.reason}")
-    return notes
+    def _notes(self, health: OutputHealth) -> list[str]:
+        notes = [f"{count} pictures did not arrive: {why}" for why, count in health.lost.items()]
+        if self._reason is not None:
+            notes.append(f"a connection to {health.name} failed: {self._reason}")
+        return notes

@@ -23,7 +23,8 @@ class PublishingConnection:
     def __init__(self, connection: Connection) -> None:
         # a session of its own: Ctrl-C is for us, and we tell it how to end
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE],
+            # -P: the current folder may hold modules of the same names
+            [sys.executable, "-P", "-m", _MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

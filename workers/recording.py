@@ -100,14 +100,26 @@ class Recording:
             self._open.end()
             self._open = None
         path = self._next_path()
-        self._open = _OpenFile(path, self._options, self._video, pts)
+        try:
+            self._open = _OpenFile(path, self._options, self._video, pts)
+        except BaseException:
+            if self._reserves:
+                path.unlink(missing_ok=True)
+            raise
         self._first, self._last = self._first or path, path
         self._files += 1
 
+    @property
+    def _reserves(self) -> bool:
+        """Whether a file's name is taken before it is opened, so that it is nobody else's."""
+        return self._settings.segment_s is not None or not self._settings.overwrite
+
     def _next_path(self) -> Path:
         path = self._settings.path
+        if not self._reserves:
+            return path
         if self._settings.segment_s is None:
-            return path if self._settings.overwrite else self._new(path)
+            return self._new(path)
         utc = datetime.fromtimestamp(self._utc_s(), UTC)
         stem, number = f"{path.stem}-{utc:%Y%m%dT%H%M%SZ}", 1
         while True:
@@ -143,7 +155,7 @@ class _OpenFile:
         """Time of its first picture, in ticks."""
         with writing(path):
             self._container: OutputContainer = av.open(
-                str(path),
+                str(path.absolute()),  # or FFmpeg takes what stands before a colon for a protocol
                 "w",
                 format=container_of(path).muxer,
                 container_options=options,

@@ -112,6 +112,8 @@ class NoResults:
 
     def finish(self, origin: Origin) -> None: ...
 
+    def commit(self) -> None: ...
+
     def abort(self) -> None: ...
 
 
@@ -141,6 +143,9 @@ class JsonLines:
 
     def finish(self, origin: Origin) -> None:
         self._file.finish()
+
+    def commit(self) -> None:
+        self._file.commit()
 
     def abort(self) -> None:
         self._file.abort()
@@ -180,6 +185,9 @@ class CsvRows:
     def finish(self, origin: Origin) -> None:
         self._file.finish()
 
+    def commit(self) -> None:
+        self._file.commit()
+
     def abort(self) -> None:
         self._file.abort()
 
@@ -203,6 +211,9 @@ class ParquetRows(Table):
         metadata = {**(table.schema.metadata or {}), b"mien": json.dumps(origin.about()).encode()}
         with writing(self._file.path):
             pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), self._file.partial)
+        self._file.settle()
+
+    def commit(self) -> None:
         self._file.commit()
 
     def abort(self) -> None:

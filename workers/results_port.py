@@ -21,10 +21,17 @@ class Results(Protocol):
         """A live source gave no picture for so long, from `gap.since_ns` on."""
 
     def finish(self, origin: Origin) -> None:
-        """Put the file in place; `origin` says where the numbers come from.
+        """Write the file to its end, all but its name; `origin` says where the numbers come from.
 
         Raises:
             OutputError: it cannot be written.
+        """
+
+    def commit(self) -> None:
+        """Put the file in place, once everything else that a run leaves is finished as well.
+
+        Raises:
+            OutputError: another file took the name meanwhile.
         """
 
     def abort(self) -> None:

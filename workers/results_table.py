@@ -19,7 +19,6 @@ SCHEMA_VERSION = 1
 FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
 COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
 _LIVE = ("utc", "epoch", "outage_s")
-LIVE_COLUMNS = (*COLUMNS, *_LIVE)
 
 Cell = int | float | str | None
 Row = dict[str, Cell]
@@ -127,6 +126,9 @@ class Table:
 
     def finish(self, origin: Origin) -> None:
         """Nothing is written."""
+
+    def commit(self) -> None:
+        """Nothing was written."""
 
     def abort(self) -> None:
         """Nothing was written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -40,17 +40,13 @@ class OutputHealth:
     name: str
     """Path, or address without its password."""
     fine: bool
-    """False where pictures are lost right now."""
+    """False where pictures are lost right now, or were a moment ago."""
     lost: Mapping[str, int]
     """Pictures that did not arrive, by reason."""
     reconnects: int
     """How often a connection was lost that had carried pictures."""
     reason: str | None
-    """Why the last connection ended or could not be had."""
-
-
-def agreed() -> None:
-    """Nobody has to be asked before a file gets its final name."""
+    """Why pictures are lost, or why the last connection ended or could not be had."""
 
 
 class Sink(Protocol):
@@ -69,13 +65,20 @@ class Sink(Protocol):
                 that were written before.
         """
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
-        """Flush, close, read back and give the final name; one summary an output.
+    def finish(self) -> list[OutputSummary]:
+        """Flush, close and read back, all but the final name; one summary an output.
 
-        `confirm` is asked right before the last; what it raises keeps the name free.
+        What a camera gives has its names from the beginning.
 
         Raises:
             OutputError: As `write`, or it does not read back.
+        """
+
+    def commit(self) -> None:
+        """Give the final name, once everything else that a run leaves is finished as well.
+
+        Raises:
+            OutputError: Another file took the name meanwhile; nothing is left behind.
         """
 
     def health(self) -> list[OutputHealth]:
@@ -84,5 +87,5 @@ class Sink(Protocol):
     def abort(self) -> None:
         """Remove everything half-written; what a camera gave is closed and stays.
 
-        Does nothing after `finish` or the second time.
+        Does nothing after `commit` or the second time.
         """

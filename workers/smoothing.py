@@ -27,8 +27,6 @@ class _Memory:
 class Steady:
     """The smoothed look on one face."""
 
-    probabilities: Floats
-    """float32 (7,), averaged along the track."""
     shown: int
     """Index of the expression on the label."""
     told: float
@@ -53,7 +51,7 @@ class Smoother:
             best = int(probabilities.argmax())
             memory = _Memory(probabilities, best, float(probabilities[best]), time_ns)
             self._tracks[track] = memory
-            return Steady(probabilities, best, memory.told)
+            return Steady(best, memory.told)
         keep = math.exp(-(time_ns - memory.seen_ns) / 1e9 / self._time_s)
         mixed = (keep * memory.probabilities + (1 - keep) * probabilities).astype(np.float32)
         best = int(mixed.argmax())
@@ -64,7 +62,7 @@ class Smoother:
         if changes or abs(likely - memory.told) >= READABLE_STEP:
             memory.told = likely
         memory.probabilities, memory.seen_ns = mixed, time_ns
-        return Steady(mixed, memory.shown, memory.told)
+        return Steady(memory.shown, memory.told)
 
     def keep(self, tracks: set[int]) -> None:
         """Forget all other tracks, so that memory stays flat."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mien.contract.expressions import EXPRESSIONS
 from workers.faces import FaceSnapshot
+from workers.results_table import expression_of, seconds
 
 
 @dataclass(slots=True)
@@ -22,8 +23,8 @@ class TrackSummary:
     def as_dict(self) -> dict[str, object]:
         return {
             "track": self.track,
-            "first_s": round(self.first_ns / 1e9, 6),
-            "last_s": round(self.last_ns / 1e9, 6),
+            "first_s": seconds(self.first_ns),
+            "last_s": seconds(self.last_ns),
             "shown_s": {
                 name: round(self.shown_ns[name] / 1e9, 3)
                 for name in EXPRESSIONS
@@ -36,8 +37,9 @@ class Summary:
     """Adds up, for every track, the time between analyses by the expression that it began with."""
 
     def __init__(self, most_tracks: int | None = None) -> None:
-        """most_tracks: more are not kept, the oldest go first; None keeps all."""
+        """most_tracks: more are not kept, those not seen for longest go first; None keeps all."""
         self.tracks: dict[int, TrackSummary] = {}
+        """By number; those seen last come last."""
         self.expressions: Counter[str] = Counter()
         """Detections so far by their own expression."""
         self._most = most_tracks
@@ -48,17 +50,16 @@ class Summary:
         self._pass(snapshot.time_ns)
         self._before = snapshot
         for face in snapshot.found:
-            self.expressions[EXPRESSIONS[int(face.probabilities.argmax())]] += 1
-            entry = self.tracks.setdefault(
-                face.track, TrackSummary(face.track, snapshot.time_ns, snapshot.time_ns)
-            )
+            self.expressions[expression_of(face)] += 1
+            entry = self.tracks.pop(face.track, None)
+            entry = entry or TrackSummary(face.track, snapshot.time_ns, snapshot.time_ns)
             entry.last_ns = snapshot.time_ns
+            self.tracks[face.track] = entry
         while self._most is not None and len(self.tracks) > self._most + len(snapshot.found):
-            here = {face.track for face in snapshot.found}
-            del self.tracks[next(track for track in self.tracks if track not in here)]
+            del self.tracks[next(iter(self.tracks))]
 
     def finish(self, end_ns: int) -> None:
-        """Count the time from the last snapshot until the end of the source."""
+        """Count the time from the last snapshot until nothing more is known of its faces."""
         self._pass(end_ns)
         self._before = None
 

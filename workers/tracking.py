@@ -27,7 +27,7 @@ class _Track:
     box: Floats
     seen_ns: int
     misses: int = 0
-    """Analyses since it was seen last."""
+    """Times since it was seen last at which it was, or should have been, looked for."""
     velocity: Floats = field(default_factory=lambda: np.zeros(4, np.float32))
     """Pixels a second of each side of the box."""
 
@@ -53,8 +53,7 @@ class Tracker:
     def update(self, boxes: Floats, time_ns: int) -> list[int]:
         """Track ids of the detections `boxes` (n, 4) at `time_ns`, in their order, from 1."""
         self._tracks = [track for track in self._tracks if not track.is_lost(time_ns)]
-        for track in self._tracks:
-            track.misses += 1
+        self.miss()
         owners: dict[int, _Track] = {}
         for number, detection in self._pairs(boxes, time_ns):
             owners[detection] = self._tracks[number]
@@ -67,6 +66,11 @@ class Tracker:
             else:
                 _move(known, box, time_ns)
         return [owners[detection].number for detection in range(len(boxes))]
+
+    def miss(self) -> None:
+        """Count one time at which the faces were not found, or nobody could look for them."""
+        for track in self._tracks:
+            track.misses += 1
 
     @property
     def known(self) -> set[int]:

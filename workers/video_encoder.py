@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
@@ -15,13 +14,12 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from mien.contract.errors import OutputError, UsageError
+from mien.contract.errors import UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
-from mien.contract.pictures import Colour, Picture, even
+from mien.contract.pictures import Picture
 from workers.containers import Container
-from workers.sample_range import limited
-from workers.video_frames import video_frame
+from workers.video_frames import FrameMaker
 from workers.video_options import encoder_options, quantiser
 
 _NS = 1_000_000_000
@@ -30,8 +28,6 @@ _FINE = 90_000
 _MPEG4_TIME_BASE = Fraction(1, 60_000)
 """MPEG-4 part 2 has 16 bits for it; this one holds all usual rates, 29.97 too."""
 _MPEG_TICK = 65_535
-LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
-"""Codecs that cannot say that luma uses 0..255."""
 
 
 def find_encoder(name: str, container: Container, takers: str) -> av.Codec:
@@ -54,13 +50,24 @@ def find_encoder(name: str, container: Container, takers: str) -> av.Codec:
     return codec
 
 
+def open_encoder(context: VideoCodecContext, name: str) -> None:
+    """Raises `UsageError` where the encoder of that name cannot be opened as it is set up."""
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr by itself
+    try:
+        context.open()
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        raise UsageError(
+            f"the encoder {name} cannot be opened here for "
+            f"{context.width}x{context.height} pictures"
+        ) from error
+
+
 class VideoEncoder:
     """Encodes pictures as they are, sample by sample.
 
     Its time stamps count from the first picture; the time before it is added when packets are
     made, so that codecs with a fixed rate can begin late, too. Where a container has no time
-    stamps, the first picture is repeated until its time has come. It must not convert pixels:
-    colours are carried by their tags.
+    stamps, the first picture is repeated until its time has come.
 
     Raises:
         UsageError: The encoder cannot be opened with these settings.
@@ -83,23 +90,21 @@ class VideoEncoder:
         self._offset = late if container.stamped else 0
         self.repeats = 0 if container.stamped else late
         """How often the first picture is repeated before its time."""
-        self._limits = info.colour.full_range and self._codec in LIMITED_ONLY
-        self._colour = replace(info.colour, full_range=False) if self._limits else info.colour
+        self._frames = FrameMaker(self._codec, info)
         self._durations: dict[int, int] = {}
         self._last_pts = -1
         rate = settings.fps or info.source_fps
         self._stream = cast(VideoStream, output.add_stream(self.name, rate=rate))
         self._stream.time_base = self._packet_time_base
         self._context = self._stream.codec_context
-        self._shape = (even(info.height) * 3 // 2, even(info.width))
-        self._set_up(settings, container, info)
-        self._open()
+        self._set_up(settings, container)
+        open_encoder(self._context, self.name)
 
     @property
     def notes(self) -> list[str]:
         """What a user might not expect of the pictures, a sentence each."""
         notes = []
-        if self._limits:
+        if self._frames.scales:
             notes.append(f"{self._codec} knows limited-range colours only; samples were scaled")
         if self.repeats:
             notes.append(f"the first picture is shown {self.repeats} times more, until its time")
@@ -109,11 +114,6 @@ class VideoEncoder:
         self, picture: Picture, pts_ns: int, duration_ns: int
     ) -> Iterator[Packet[VideoStream]]:
         """Packets that are ready; they lag behind the pictures."""
-        if picture.data.shape != self._shape:
-            raise OutputError(
-                f"a picture of {picture.width}x{picture.height} does not fit the video of "
-                f"{self._shape[1]}x{self._shape[0] * 2 // 3}"
-            )
         pts = self.repeats + _ticks(pts_ns, self._time_base)
         duration = max(1, _ticks(duration_ns, self._time_base)) * self._finer
         if self._last_pts < 0:
@@ -128,11 +128,9 @@ class VideoEncoder:
         yield from self._timed(self._context.encode(None))
 
     def _encode(self, picture: Picture, pts: int, duration: int) -> Iterator[Packet[VideoStream]]:
-        data = limited(picture) if self._limits else picture.data
-        frame = video_frame(data)
+        frame = self._frames.frame(picture)
         frame.pts = pts
         frame.time_base = self._time_base
-        tag(frame, self._colour)
         self._durations[pts] = duration
         yield from self._timed(self._context.encode(frame))
 
@@ -151,14 +149,12 @@ class VideoEncoder:
             packet.stream = self._stream
             yield packet
 
-    def _set_up(self, settings: OutputSettings, container: Container, info: SourceInfo) -> None:
+    def _set_up(self, settings: OutputSettings, container: Container) -> None:
         context = self._context
-        context.height, context.width = self._shape[0] * 2 // 3, self._shape[1]
-        context.pix_fmt = "yuv420p"
+        self._frames.set_up(context)
         context.time_base = self._time_base
         context.thread_type = "AUTO"
         context.options = encoder_options(self.name, settings.preset, settings.crf)
-        tag(context, self._colour)
         if not context.options:
             context.qscale = True
             context.global_quality = quantiser(settings.crf) * 118  # FF_QP2LAMBDA
@@ -167,20 +163,11 @@ class VideoEncoder:
         if self._codec == "hevc" and container.muxer in {"mp4", "mov"}:
             context.codec_tag = "hvc1"  # the only one that Apple's players take
 
-    def _open(self) -> None:
-        os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes to stderr by itself
-        try:
-            self._context.open()
-        except (OSError, ValueError, av.error.FFmpegError) as error:
-            raise UsageError(
-                f"the encoder {self.name} cannot be opened here for "
-                f"{self._context.width}x{self._context.height} pictures"
-            ) from error
-
 
 def _time_base(codec: str, fps: Fraction | None, info: SourceInfo) -> Fraction:
     if fps is not None:
-        return 1 / fps
+        # of the usual rates only 119.88 and 239.76 change, by 1 s in 16 months
+        return (1 / fps).limit_denominator(_MPEG_TICK) if codec == "mpeg4" else 1 / fps
     if codec == "mpeg4" and info.time_base.denominator > _MPEG_TICK:
         return _MPEG4_TIME_BASE
     return info.time_base
@@ -188,11 +175,3 @@ def _time_base(codec: str, fps: Fraction | None, info: SourceInfo) -> Fraction:
 
 def _ticks(time_ns: int, time_base: Fraction) -> int:
     return round(Fraction(time_ns, _NS) / time_base)
-
-
-def tag(target: av.VideoFrame | VideoCodecContext, colour: Colour) -> None:
-    """Say how the samples are meant."""
-    target.color_primaries = colour.primaries
-    target.color_trc = colour.transfer
-    target.colorspace = colour.matrix
-    target.color_range = 2 if colour.full_range else 1

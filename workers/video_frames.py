@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
-import av
+from dataclasses import replace
 
-from mien.contract.pictures import Pixels
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from mien.contract.errors import OutputError
+from mien.contract.frames import SourceInfo
+from mien.contract.pictures import Colour, Picture, Pixels, even
+from workers.sample_range import limited
+
+LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
+"""Codecs that cannot say that luma uses 0..255."""
+
+
+class FrameMaker:
+    """Makes the frames of one video from a source's pictures, sample by sample.
+
+    It must not convert pixels: colours are carried by their tags. Only where the codec has no tag
+    for full-range samples are they scaled.
+    """
+
+    def __init__(self, codec: str, info: SourceInfo) -> None:
+        """codec: FFmpeg's canonical name."""
+        self.width, self.height = even(info.width), even(info.height)
+        self.scales = info.colour.full_range and codec in LIMITED_ONLY
+        """Whether full-range samples are scaled to limited range."""
+        self._colour = replace(info.colour, full_range=False) if self.scales else info.colour
+
+    def set_up(self, context: VideoCodecContext) -> None:
+        """Tell an encoder what is common to all frames."""
+        context.width, context.height = self.width, self.height
+        context.pix_fmt = "yuv420p"
+        _tag(context, self._colour)
+
+    def frame(self, picture: Picture) -> av.VideoFrame:
+        """The picture as a frame without a time; raises `OutputError` where it has another size."""
+        if picture.data.shape != (self.height * 3 // 2, self.width):
+            raise OutputError(
+                f"a picture of {picture.width}x{picture.height} does not fit the video of "
+                f"{self.width}x{self.height}"
+            )
+        frame = video_frame(limited(picture) if self.scales else picture.data)
+        _tag(frame, self._colour)
+        return frame
 
 
 def video_frame(data: Pixels) -> av.VideoFrame:
@@ -16,3 +57,11 @@ def video_frame(data: Pixels) -> av.VideoFrame:
     if data.shape[0] % 6:
         return av.VideoFrame.from_ndarray(data, "yuv420p")
     return av.VideoFrame.from_numpy_buffer(data, "yuv420p")
+
+
+def _tag(target: av.VideoFrame | VideoCodecContext, colour: Colour) -> None:
+    """Say how the samples are meant."""
+    target.color_primaries = colour.primaries
+    target.color_trc = colour.transfer
+    target.colorspace = colour.matrix
+    target.color_range = 2 if colour.full_range else 1

@@ -19,6 +19,8 @@ _PRESETS = (
 """x264's names, fastest first; its scale of quality is taken for all encoders, too."""
 
 _LARGEST_CRF = 51
+_BEST = 1
+"""For encoders that take 0 for `not given`: SVT-AV1 and NVENC."""
 
 
 def encoder_options(encoder: str, preset: str, crf: int) -> dict[str, str]:
@@ -41,7 +43,7 @@ def encoder_options(encoder: str, preset: str, crf: int) -> dict[str, str]:
     if encoder == "libx265":
         return {"preset": preset, "crf": str(crf), "x265-params": "log-level=error"}
     if encoder == "libsvtav1":
-        return {"preset": str(max(1, 12 - speed)), "crf": _on_63(crf)}
+        return {"preset": str(max(1, 12 - speed)), "crf": _on_63(max(_BEST, crf))}
     if encoder.startswith("libvpx"):
         return _vpx(speed, crf)
     return {}
@@ -66,7 +68,7 @@ def quantiser(crf: int) -> int:
 
 
 def _nvenc(preset: str, crf: int) -> dict[str, str]:
-    return {"preset": preset, "rc": "vbr", "cq": str(crf)}
+    return {"preset": preset, "rc": "vbr", "cq": str(max(_BEST, crf))}
 
 
 def _vpx(speed: int, crf: int) -> dict[str, str]:

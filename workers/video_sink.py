@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import av
 from av.audio.stream import AudioStream
@@ -17,7 +17,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.audio_mux import AudioMux, AudioPackets
 from workers.containers import container_of
-from workers.sink import OutputHealth, OutputSummary, agreed
+from workers.sink import OutputHealth, OutputSummary
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
@@ -62,13 +62,14 @@ class VideoSink:
         self._end_ns = pts_ns + duration_ns
         self._longest_ns = max(self._longest_ns, duration_ns)
 
-    def finish(self, confirm: Callable[[], None] = agreed) -> list[OutputSummary]:
+    def finish(self) -> list[OutputSummary]:
         try:
             self._end()
-            confirm()
-            self._file.commit()
-        finally:
+            self._file.settle()
+        except BaseException:
             self.abort()
+            raise
+        self._close()
         summary = OutputSummary(
             path=self._settings.path,
             frames=self._frames,
@@ -80,11 +81,17 @@ class VideoSink:
         )
         return [summary]
 
+    def commit(self) -> None:
+        self._file.commit()
+
     def health(self) -> list[OutputHealth]:
         return []
 
     def abort(self) -> None:
         self._file.abort()  # first: closing then fails fast instead of moving all of an .mp4
+        self._close()
+
+    def _close(self) -> None:
         self._close_quietly()
         if self._source_audio is not None:
             self._source_audio.close()

@@ -45,24 +45,36 @@ class AtomicFile:
         self.partial = self._partial.path
         """Where to write until `commit`: hidden, in the target's folder, with its extension."""
 
-    def commit(self) -> None:
-        """Give the file its final name; it is on the disk before it has it.
+    def settle(self) -> None:
+        """See that the file is on the disk and its name still free: only `commit` is left to do.
+
+        Who leaves several files settles all of them before he commits the first.
 
         Raises:
             OutputError: It cannot be written, or another file took the name meanwhile.
         """
+        with writing(self.path):
+            _sync(self.partial)
+            is_taken = not self._overwrite and self._target.exists()
+        if is_taken:
+            raise self._taken()
+
+    def commit(self) -> None:
+        """Give the file its final name; it is on the disk before it has it.
+
+        Raises:
+            OutputError: As `settle`.
+        """
         try:
+            self.settle()
             with writing(self.path):
-                _sync(self.partial)
                 if self._overwrite:
                     self.partial.replace(self._target)
                 else:
                     _move_without_replacing(self.partial, self._target)
                 _sync(self._target.parent)
         except FileExistsError:
-            raise OutputError(
-                f"{self.path} appeared while it was being made, and was not overwritten"
-            ) from None
+            raise self._taken() from None
         finally:
             self.abort()
 
@@ -73,9 +85,12 @@ class AtomicFile:
             self.partial.unlink(missing_ok=True)
             self._partial.release()
 
+    def _taken(self) -> OutputError:
+        return OutputError(f"{self.path} appeared while it was being made, and was not overwritten")
 
-def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
-    """Write a small file, whole or not at all; text as UTF-8.
+
+def write_aside(path: Path, content: str | bytes, *, overwrite: bool) -> AtomicFile:
+    """A small file that is written and settled, and has yet to be committed; text as UTF-8.
 
     Raises:
         UsageError: As `check_target`.
@@ -85,9 +100,16 @@ def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
     try:
         with writing(path):
             file.partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        file.commit()
-    finally:
+        file.settle()
+    except BaseException:
         file.abort()
+        raise
+    return file
+
+
+def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
+    """Write a small file, whole or not at all. Takes and raises what `write_aside` does."""
+    write_aside(path, content, overwrite=overwrite).commit()
 
 
 def check_target(path: Path, overwrite: bool) -> None:

@@ -87,7 +87,10 @@ class LiveProgress:
         """Of all pictures since the stream began."""
 
     def written(self, latency_s: float) -> None:
-        """A picture has been handed to the encoder so long after it had arrived."""
+        """A picture has been handed to the encoder so long after it had arrived.
+
+        Where there is no video, its numbers have been written.
+        """
         now_s = self._clock()
         self.latency.observe(latency_s)
         with self._lock:

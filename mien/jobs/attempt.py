@@ -18,12 +18,13 @@ from mien.jobs.closing import close_playlists
 from mien.jobs.horse_voice import HorseVoice
 from mien.jobs.record import JobRecord, What, cancelled, failed
 from mien.jobs.roots import Roots
-from mien.jobs.source_mark import source_mark, stream_name
+from mien.jobs.source_mark import source_mark
 from mien.jobs.store import JobStore
 from mien.jobs.teller import Cancelled, Teller
 from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
+from mien.transport.redis_server import Unreachable
 from producer.addresses import kind_of_name
 from producer.decoding import CONNECTION_LOST
 from producer.live import LiveOptions
@@ -44,8 +45,8 @@ def carry_out(
 ) -> JobRecord:
     """Run the stream to its end and write what came of it; the last record comes back.
 
-    It raises only what ends the attempt but not the job: the worker was told to stop
-    (`Interrupted`), or a newer attempt has begun (`Superseded`).
+    It raises only what ends the attempt but not the job: the worker was told to stop or the server
+    was away for too long (`Interrupted`), or a newer attempt has begun (`Superseded`).
     """
     teller = Teller(record, store)
     voice = HorseVoice(record.id, record.source)
@@ -54,6 +55,9 @@ def carry_out(
         outcome = _run(teller, voice, request, open_transport, roots)
     except (Interrupted, Superseded):
         raise
+    except Unreachable:
+        teller.await_server()
+        raise Interrupted("the server was away for too long; another attempt is made") from None
     except Cancelled:
         return _end_early(teller, _cancelled(teller.record), roots)
     except MienError as error:
@@ -116,7 +120,7 @@ def _run(
         request = _replacing(request)
     check_request(request)
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = _open(request, teller, interrupts)
+        source = _open(request, teller, voice, interrupts)
         stack.callback(source.close)
         if source.info.kind == "live":
             interrupts.listen_for_leave()
@@ -124,14 +128,14 @@ def _run(
         weights = describe_weights(request.analysis.weights)
         transport = open_transport()
         stack.callback(transport.close)
-        mark = source_mark(request.source)
         stream = Stream(
             request, source, transport, weights=weights, clock=HistogramClock(),
-            name=stream_name(teller.record, mark), again=teller.record.owns_outputs,
+            name=teller.record.id, again=teller.record.owns_outputs,
+            source_mark=source_mark(request.source, teller.record.attempts),
         )  # fmt: skip
         stack.callback(stream.abort)
         stack.callback(voice.end, stream)
-        teller.begin(mark)
+        teller.begin()
 
         def tell() -> None:
             voice.tick(stream)
@@ -149,10 +153,11 @@ def _run(
         return outcome
 
 
-def _open(request: RunRequest, teller: Teller, interrupts: Interrupts) -> Source:
+def _open(request: RunRequest, teller: Teller, voice: HorseVoice, interrupts: Interrupts) -> Source:
     """The source; one that was attached, or seen before, is waited for whatever it says."""
 
     def wait(trouble: str) -> bool:
+        voice.wait()
         teller.wait(trouble)
         return not interrupts.count
 

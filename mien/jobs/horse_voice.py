@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from mien.account import StreamAccount
 from mien.jobs.channel import Voice
+from mien.jobs.telling import Telling
 from mien.stream import Stream
 from producer.addresses import kind_of_name
 
-TELL_EVERY_S = 1.0
 RATE_S = 10.0
 """Over which the rate of a file is taken."""
 
@@ -29,19 +29,20 @@ class HorseVoice:
             "job": job, "source": source, "kind": self._kind, "began_s": time.monotonic(),
             "live": False,
         }  # fmt: skip
-        self._told_s = float("-inf")
+        self._telling = Telling()
         self._passed: deque[tuple[float, int]] = deque()
-        # before its first picture only a file counts as there
-        self._tell(StreamAccount(up=self._kind == "file"))
+        self.wait()
+
+    def wait(self) -> None:
+        """To be called while the source gives no picture."""
+        if self._telling.is_due():  # before its first picture only a file counts as there
+            self._tell(StreamAccount(up=self._kind == "file"))
 
     def tick(self, stream: Stream) -> None:
         """To be called all the time."""
-        now_s = time.monotonic()
-        if now_s - self._told_s < TELL_EVERY_S:
-            return
-        self._told_s = now_s
-        self._who["live"] = stream.is_live
-        self._tell(self._rated(stream, now_s))
+        if self._telling.is_due():
+            self._who["live"] = stream.is_live
+            self._tell(self._rated(stream, self._telling.last_s))
 
     def end(self, stream: Stream) -> None:
         """Tell all of an attempt whose stages have ended."""

@@ -6,13 +6,13 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import NamedTuple, Self
 
 import redis
 from rq import Retry
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -93,11 +93,11 @@ class Jobs:
         keep_s: int = KEEP_S,
         secret: str | None = None,
     ) -> Submitted:
-        """Put a job into the queue.
+        """Put a job into the queue; one of the same id that is there stays the only one.
 
         Raises:
-            UsageError: the id or the webhook is not valid, a password cannot be sealed, or the
-                names are too long.
+            UsageError: the id or the webhook is not valid, a password cannot be sealed, or names
+                and addresses are too long.
             TransportError: the server does not answer.
         """
         job = job or uuid.uuid4().hex[:12]
@@ -115,13 +115,13 @@ class Jobs:
         )
         if (size := largest_bytes(record)) > MOST_BYTES:
             raise UsageError(
-                f"the names of input and outputs are together {size - MOST_BYTES} bytes too long "
-                "for a job"
+                f"the job's names and addresses are together {size - MOST_BYTES} bytes too long"
             )
-        if not self.store.create(record):
-            return Submitted(self.find(job), is_new=False)
-        self._enqueue(record)
-        return Submitted(record, is_new=True)
+        if self.store.create(record):
+            self._enqueue(record)
+            return Submitted(record, is_new=True)
+        self._resume(job)
+        return Submitted(self.find(job), is_new=False)
 
     def has(self, job: str) -> bool:
         """Whether there is a job of this id; raises `UsageError` for what can be none."""
@@ -155,8 +155,7 @@ class Jobs:
             self.store.put(record, patience_s=0)
             if record.playlists:  # a worker has to end them, since only workers reach the files
                 self._enqueue(record)
-            if record.webhook is not None:
-                tell(record.webhook, record)
+            _tell(record)
         return record
 
     def retry(self, job: str) -> JobRecord:
@@ -183,13 +182,26 @@ class Jobs:
         self._enqueue(record)
         return record
 
+    def _resume(self, job: str) -> None:
+        """Put a job into the queue that has never come there: its submitter was cut off."""
+        record = self.store.get(job)
+        if record is None or record.attempts or self._entry(job) is not None:
+            return
+        if record.state == "queued":
+            self._enqueue(record)
+        elif record.state == "failed" and record.exit_code == JobError.exit_code:
+            with suppress(UsageError):  # another one was faster
+                self.retry(job)  # somebody looked, and found it forgotten
+
     def _enqueue(self, record: JobRecord) -> None:
+        """Nothing where it is in the queue already: two may submit the same id at once."""
         live = record.request.get("attached") or parse(record.source).kind == "camera"
-        with self._asking():
+        with self._asking(), suppress(DuplicateJobError):
             self._queue.enqueue_call(
                 JOB_FUNCTION,
                 args=(record.id,),
                 job_id=record.id,
+                unique=True,
                 timeout=-1,
                 result_ttl=RESULT_S,
                 failure_ttl=round(GRACE_S),
@@ -244,7 +256,9 @@ class Jobs:
         if now.over:
             return now
         record = failed(now, reason, JobError.exit_code, time.time())
-        self.store.put(record, patience_s=0)
+        if not self.store.put(record, patience_s=0, unless_over=True):
+            return self.store.get(record.id) or record
+        _tell(record)
         return record
 
     def _entry(self, job: str) -> Job | None:
@@ -260,6 +274,12 @@ class Jobs:
             yield
         except redis.RedisError as error:
             raise Unreachable(f"the server at {self._name} went away") from error
+
+
+def _tell(record: JobRecord) -> None:
+    """Tell whoever asked to be told of its end."""
+    if record.webhook is not None:
+        tell(record.webhook, record)
 
 
 def check_id(job: str) -> None:

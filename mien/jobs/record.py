@@ -65,8 +65,6 @@ class JobRecord:
     """Which of the files that it was asked for are in place."""
     live: dict[str, Any] | None = None
     """How a camera does in the running or last attempt (`mien.jobs.live_status`)."""
-    source_mark: str | None = None
-    """Which file its first attempt read; None where it was no file."""
     owns_outputs: bool = False
     """An attempt began to write: files of these names are the job's own, and may be replaced."""
 
@@ -191,7 +189,7 @@ def largest_bytes(record: JobRecord) -> int:
         dataclasses.replace(
             most, state="waiting for an analyzer", started_s=record.created_s,
             attempts=10**6, done=10**9, total=10**9, fps=number, eta_s=number,
-            written=("output", "results", "report"), owns_outputs=True, source_mark="0" * 16,
+            written=("output", "results", "report"), owns_outputs=True,
             live=largest_status([output["target"] for output in record.request["outputs"]]),
         ).to_json()
     )  # fmt: skip

@@ -20,14 +20,17 @@ ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
 PUT = Script("""
--- KEYS record ended; ARGV text attempts life (s) state life of the count (s) states that are over
+-- KEYS record ended; ARGV text attempts life (s) state life of the count (s) again, states that are
+-- over. again '0': a record that is over already is left as it is
 local held = redis.call('GET', KEYS[1])
 local known, plain = pcall(cjson.decode, held or '')
-if known and type(plain) == 'table' and (plain.attempts or 0) > tonumber(ARGV[2]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+if not known or type(plain) ~= 'table' then plain = {} end
 local over = {}
-for at = 6, #ARGV do over[ARGV[at]] = true end
-if over[ARGV[4]] and not (known and type(plain) == 'table' and over[plain.state]) then
+for at = 7, #ARGV do over[ARGV[at]] = true end
+local was_over = over[plain.state or '']
+if (plain.attempts or 0) > tonumber(ARGV[2]) or (was_over and ARGV[6] == '0') then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+if over[ARGV[4]] and not was_over then
   redis.call('HINCRBY', KEYS[2], ARGV[4], 1)
   redis.call('EXPIRE', KEYS[2], ARGV[5])
 end
@@ -66,14 +69,19 @@ class JobStore:
             self._index(record, patience_s=0)
         return bool(done)
 
-    def put(self, record: JobRecord, patience_s: float = math.inf) -> bool:
+    def put(
+        self, record: JobRecord, patience_s: float = math.inf, *, unless_over: bool = False
+    ) -> bool:
         """Write the whole record: a server that forgot it knows it again.
 
         False where a later attempt has written it: that one's word counts.
+
+        unless_over: False also where the job has ended already, which is left as it is.
         """
         keys = (self._job(record.id), self._ended)
         arguments = (
-            record.to_json(), record.attempts, record.keep_s, record.state, ENDED_S, *sorted(OVER)
+            record.to_json(), record.attempts, record.keep_s, record.state, ENDED_S,
+            int(not unless_over), *sorted(OVER),
         )  # fmt: skip
         done = self.server.call(
             lambda client: PUT.run(client, keys, arguments), patience_s=patience_s

@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
 
 import redis
 from redis.client import Pipeline
@@ -25,6 +26,7 @@ from mien.interrupts import LEAVE
 from mien.jobs.channel import Voice
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
+from mien.transport.redis_server import is_passing
 
 PULSE_S = 1
 """How often a worker says that it and its job are alive, and looks for jobs of dead ones."""
@@ -33,13 +35,15 @@ MISSED_S = 7
 WORKER_LIFE_S = 20
 """Of a worker's own entry; RQ waits 15 s less for a job before it says again that it is there."""
 SETTLE_S = 12
-"""So long after its start a server has not heard of all who live."""
+"""So long after its start, or after it refused, a server has not heard of all who live."""
 GOODBYE_S = 10.0
 """How long a job that is broken off has to remove what it has half written."""
 
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class StreamWorker(Worker):
@@ -69,28 +73,82 @@ class StreamWorker(Worker):
         self._cause: BaseException | None = None
         self._lost: list[str] = []
         self._reaped: tuple[int, int, Any] | None = None
+        self._refused_s = float("-inf")
 
     # That it lives
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Tells the one who is scraped first: that the server is away is not this worker's end."""
         self._voice.pulse(self.pid or 0)
-        super().heartbeat(timeout, pipeline)
+        with self._through_refusals():
+            super().heartbeat(timeout, pipeline)
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        with self._through_refusals():
+            super().set_state(state, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return PULSE_S + MISSED_S
 
     def maintain_heartbeats(self, job: Job, execution: Any) -> None:
-        """A server that is away is no reason to give up the job: its process waits for it too."""
+        """A server that is away, or refuses, is no reason to give up the job: its process waits for
+        it too.
+        """
         try:
             super().maintain_heartbeats(job, execution)
-        except (redis.ConnectionError, redis.TimeoutError):
-            _log.warning("the server does not answer", extra={"job": job.id})
+        except redis.RedisError as error:
+            self._note_refusal(error)
+
+    def register_birth(self) -> None:
+        """Waits for a server that refuses."""
+        self._until_taken(super().register_birth)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Waits for a server that refuses, as RQ does for one that is away."""
+        dequeue = super().dequeue_job_and_maintain_ttl
+        return self._until_taken(partial(dequeue, timeout, max_idle_time))
+
+    def run_maintenance_tasks(self) -> None:
+        with self._through_refusals():
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def _until_taken(self, action: Callable[[], Answer]) -> Answer:
+        """Do it again and again while the server refuses."""
+        while True:
+            self._voice.pulse(self.pid or 0)
+            try:
+                return action()
+            except redis.ResponseError as error:
+                self._bear(error)
+            time.sleep(PULSE_S)
+
+    @contextmanager
+    def _through_refusals(self) -> Iterator[None]:
+        """That a server has no memory or disk is not this worker's end: it goes on without."""
+        try:
+            yield
+        except redis.ResponseError as error:
+            self._bear(error)
+
+    def _bear(self, error: redis.ResponseError) -> None:
+        if not is_passing(error):
+            raise error
+        self._note_refusal(error)
+
+    def _note_refusal(self, error: redis.RedisError) -> None:
+        before_s, self._refused_s = self._refused_s, time.monotonic()
+        if self._refused_s - before_s >= SETTLE_S:
+            _log.warning("the server does not answer, or refuses (%s)", type(error).__name__)
 
     def clean_registries(self) -> None:
-        """Not where the server has just come back: the living could not say yet that they are."""
+        """Not where the server has just come back, or has refused just now: the living could not
+        say yet that they are.
+        """
         server: dict[str, Any] = self.connection.info("server")
-        if server["uptime_in_seconds"] >= SETTLE_S:
+        calm_s = min(server["uptime_in_seconds"], time.monotonic() - self._refused_s)
+        if calm_s >= SETTLE_S:
             super().clean_registries()  # type: ignore[no-untyped-call]
             lost, self._lost = self._lost, []
             for job in lost:  # not before: it may take longer than the housekeeping may
@@ -121,7 +179,7 @@ class StreamWorker(Worker):
                 pipeline.execute()
             return
         if isinstance(self._cause, Interrupted) and job.retries_left is not None:
-            job.retries_left += 1  # that its worker was told to stop is not the job's fault
+            job.retries_left += 1  # neither its worker's end nor the server's is the job's fault
         is_last = not job.should_retry
         super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
         if is_last:
@@ -140,7 +198,7 @@ class StreamWorker(Worker):
     def set_shutdown_requested_date(self) -> None:
         try:
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call]
-        except (redis.ConnectionError, redis.TimeoutError):
+        except redis.RedisError:
             return  # it is for people to read; in a signal handler nothing must come of it
 
     def handle_warm_shutdown_request(self) -> None:
@@ -169,6 +227,8 @@ class StreamWorker(Worker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         self._reaped = None
         super().fork_work_horse(job, queue)
+        if self._stop_requested:  # while there was no horse yet to be told
+            self.handle_warm_shutdown_request()
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """RQ interrupts this every pulse by an alarm, and loses how the horse has ended where the

@@ -23,7 +23,7 @@ from mien.jobs.horse import give_up
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
 from mien.jobs.stream_worker import StreamWorker, die_with
-from mien.transport.redis_server import RedisServer
+from mien.transport.redis_server import RedisServer, Unreachable
 
 PAUSE_S = 1.0
 """Before a worker that ended by itself is started again."""
@@ -162,8 +162,19 @@ def _live(what: str, action: Callable[[], None]) -> NoReturn:
 
 def work(url: str) -> None:
     """Carry out jobs until a signal says stop."""
-    store = JobStore(RedisServer(url))
+    store = JobStore(_reached(url))
     connection = redis.Redis.from_url(url, protocol=2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
     worker = StreamWorker(stream_queue(connection), connection, partial(give_up, store))
     worker.work(logging_level="WARNING")
+
+
+def _reached(url: str) -> RedisServer:
+    """The server; it is waited for, and meanwhile this worker is heard."""
+    voice = Voice()
+    while True:
+        voice.pulse(os.getpid())
+        try:
+            return RedisServer(url, wait_s=PAUSE_S)
+        except Unreachable:
+            continue

@@ -8,15 +8,13 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
+from mien.contract.errors import TransportError
 from mien.jobs.live_status import live_status, waiting_status
 from mien.jobs.record import JobRecord, What
 from mien.jobs.store import JobStore
+from mien.jobs.telling import Telling
 from mien.stream import Stream
 from mien.transport.ports import Superseded
-from mien.transport.redis_server import Unreachable
-
-TELL_EVERY_S = 1.0
-"""How often the record says how far the job is, and the wish to cancel is looked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +24,8 @@ class Cancelled(Exception):  # noqa: N818 - what happened, not an error of anybo
 
 
 class Teller:
-    """A server that is away is no reason to stop: it is told later, and told everything.
+    """A server that is away, or refuses, is no reason to stop: it is told later, and told
+    everything.
 
     Every method raises `Superseded` where a newer attempt has begun.
     """
@@ -34,7 +33,7 @@ class Teller:
     def __init__(self, record: JobRecord, store: JobStore) -> None:
         """Says that an attempt has begun; waits for a server that is away."""
         self._store = store
-        self._told_s = time.monotonic()
+        self._telling = Telling(time.monotonic())
         self._first: tuple[int, float] | None = None
         self.cancelled = False
         """The end was wished, and a camera's stream is being brought to it."""
@@ -49,26 +48,25 @@ class Teller:
 
     def wait(self, trouble: str) -> None:
         """To be called while the source gives no picture; raises `Cancelled` like `tick`."""
-        if self._is_time():
+        if self._telling.is_due():
             self.record = replace(
                 self.record, state="waiting for the source", live=waiting_status(trouble)
             )
             if self._tell_and_ask():
                 raise Cancelled
 
-    def begin(self, source_mark: str | None) -> None:
+    def begin(self) -> None:
         """Note that from now on files of the outputs' names are this job's own."""
         self.record = replace(
-            self.record, state="waiting for an analyzer", live=None, owns_outputs=True,
-            source_mark=self.record.source_mark or source_mark,
-        )  # fmt: skip
+            self.record, state="waiting for an analyzer", live=None, owns_outputs=True
+        )
         self._put()
 
     def tick(self, stream: Stream) -> None:
         """To be called all the time. Raises `Cancelled` where a file's job is to end."""
-        if not self._is_time():
+        if not self._telling.is_due():
             return
-        self.record = self._advanced(stream, self._told_s)
+        self.record = self._advanced(stream, self._telling.last_s)
         if self._tell_and_ask() and not self.cancelled:
             self.cancelled = True
             if not stream.is_live:
@@ -78,8 +76,12 @@ class Teller:
     def hand_on(self, written: tuple[What, ...]) -> None:
         """Note what this attempt leaves in place for another one to go on with."""
         self.record = replace(self.record, written=written)
-        with suppress(Unreachable):  # what grows is known without it
+        with suppress(TransportError):  # what grows is known without it
             self._put(patience_s=0)
+
+    def await_server(self) -> None:
+        """Return when the server answers, however long it is away."""
+        self._put()
 
     def end(self, record: JobRecord) -> JobRecord:
         """Write the last record; waits for a server that is away."""
@@ -96,19 +98,12 @@ class Teller:
         level = logging.WARNING if last.state == "failed" else logging.INFO
         _log.log(level, "the job is %s", last.state, extra={**facts, "error": last.error})
 
-    def _is_time(self) -> bool:
-        now_s = time.monotonic()
-        if now_s - self._told_s < TELL_EVERY_S:
-            return False
-        self._told_s = now_s
-        return True
-
     def _tell_and_ask(self) -> bool:
         """Write the record; whether the job's end is wished, as far as is known."""
         try:
             self._put(patience_s=0)
             return self._store.end_is_wished(self.record.id)
-        except Unreachable:
+        except TransportError:
             return False
 
     def _put(self, patience_s: float = math.inf) -> None:

@@ -5,7 +5,8 @@ key (after prefix)    type    what                                life span
 ====================  ======  ==================================  ================================
 streams               zset    streams with work, by end of lease  `LEASE_S` from the last renewal
 analyzers             zset    who takes work, by end of life      `HEART_S` from the last beat
-meta:ID               hash    fence, settings, live, numerics     `GRACE_S` from the last renewal
+meta:ID               hash    fence, settings, live, source       `GRACE_S` from the last renewal
+                              (its mark), numerics
 log:ID                stream  one record an analysed frame        `GRACE_S` from the last renewal
 done:ID               bits    which frames the log answers        `GRACE_S` from the last renewal
 work:ID:FENCE         stream  frames that wait, with their group  `WORK_S` from the last renewal
@@ -13,8 +14,8 @@ images:ID:FENCE       hash    their images, by frame              `WORK_S` from 
 ====================  ======  ==================================  ================================
 
 A stream process renews every key of its stream every `RENEW_S`, so that a dead one leaves nothing
-behind and nobody has to sweep. One that ends deletes work and images at once, and log, bits and
-meta too where no later attempt could use them (a live stream).
+behind and nobody has to sweep. One that ends deletes work and images at once, and the log too where
+no later attempt could use it (a live stream).
 
 FENCE is the fencing number of the attempt: work of an older attempt lies under another key than
 that of the next, so that neither can mistake the other's. A live stream has no `done:ID`: its

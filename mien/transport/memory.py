@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -24,11 +25,13 @@ class MemoryTransport:
         self._changed = threading.Condition()
         self._attempts: dict[str, _Attempt] = {}  # by stream; whose turn it is comes first
         self._numbers = itertools.count(1)
+        self._analyzers = 0
         self._closed = False
 
     def stream(
-        self, stream: str, settings: AnalysisSettings, *, live: bool = False
+        self, stream: str, settings: AnalysisSettings, *, live: bool = False, source_mark: str = ""
     ) -> _MemoryStream:
+        """Analyses are kept for no other attempt, so that the mark of the source says nothing."""
         with self._changed:
             attempt = _Attempt(next(self._numbers), settings, live)
             older = self._attempts.pop(stream, None)
@@ -39,6 +42,8 @@ class MemoryTransport:
         return _MemoryStream(self, stream, attempt)
 
     def work(self, serves: Serves | None = None, numerics: Numerics = dict) -> _MemoryWork:
+        """For one analyzer; where less waits than all could take, each gets its share of it."""
+        self._analyzers += 1
         return _MemoryWork(self, serves, numerics)
 
     def close(self) -> None:
@@ -51,7 +56,9 @@ class MemoryTransport:
             leases: list[Lease] = []
 
             def fill() -> bool:
-                while len(leases) < limit and (lease := self._next(serves)) is not None:
+                waiting = sum(len(attempt.waiting) for attempt in self._attempts.values())
+                share = min(limit, math.ceil(waiting / self._analyzers))
+                while len(leases) < share and (lease := self._next(serves)) is not None:
                     leases.append(lease)
                 return bool(leases)
 
@@ -79,8 +86,7 @@ class MemoryTransport:
         with self._changed:
             attempt = self._of(lease)
             if attempt is not None:
-                again = Lease(lease.image, lease.deliveries + 1, lease.token)
-                attempt.waiting.appendleft(again)
+                attempt.waiting.appendleft(lease)
             self._changed.notify_all()
 
     def _of(self, lease: Lease) -> _Attempt | None:

@@ -19,7 +19,8 @@ class Lease:
 
     image: AnalysisImage
     deliveries: int
-    """How often it was handed out, this time included; more than 1 means somebody died on it."""
+    """How often it was handed out, this time included, but for those who gave it back: more than 1
+    means that somebody died on it, or held it for too long."""
     token: str
     """The transport's own mark of this delivery."""
 
@@ -50,7 +51,7 @@ class WorkPort(Protocol):
         """
 
     def give_back(self, lease: Lease) -> None:
-        """Let somebody else take it. Raises as `publish`."""
+        """Let somebody else take it, as if it had not been taken. Raises as `publish`."""
 
 
 class StreamPort(Protocol):
@@ -103,14 +104,18 @@ class StreamPort(Protocol):
 class Transport(Protocol):
     """Connects streams with analyzers."""
 
-    def stream(self, stream: str, settings: AnalysisSettings, *, live: bool = False) -> StreamPort:
+    def stream(
+        self, stream: str, settings: AnalysisSettings, *, live: bool = False, source_mark: str = ""
+    ) -> StreamPort:
         """Begin an attempt at a stream, which ends every earlier attempt at it.
 
         Args:
-            stream: Id of the stream: the same for all attempts at the same pictures.
+            stream: Id of the stream: the same for all attempts.
             settings: Those of every image that will be offered.
             live: Whether somebody is watching: its work comes before that of files, and another
                 attempt sees other pictures.
+            source_mark: Says what the pictures are: analyses of an attempt with another one are
+                forgotten.
         """
 
     def work(

@@ -63,13 +63,16 @@ class RedisTransport:
         self._lock = threading.Lock()
         self._ports: list[Port] = []
 
-    def stream(self, stream: str, settings: AnalysisSettings, *, live: bool = False) -> StreamSide:
+    def stream(
+        self, stream: str, settings: AnalysisSettings, *, live: bool = False, source_mark: str = ""
+    ) -> StreamSide:
         attempt = RedisAttempt(
             self._server,
             self._keys,
             stream,
             settings,
             live=live,
+            source_mark=source_mark,
             patience_s=self._patience_s,
             lifetimes=self._lifetimes,
         )

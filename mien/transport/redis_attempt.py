@@ -12,14 +12,14 @@ from redis.client import Pipeline
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.wire import settings_to_json
-from mien.transport.keys import Keys, Lifetimes
+from mien.transport.keys import GRACE_S, Keys, Lifetimes
 from mien.transport.lua import Argument
 from mien.transport.ports import Superseded
 from mien.transport.redis_server import RedisServer
 from mien.transport.redis_stream_scripts import CLOSE, MISSING, OFFER, REGISTER, RENEW
 
-PATIENCE_S = 60.0
-"""How long a stream waits for a server that does not answer."""
+PATIENCE_S = GRACE_S / 2
+"""How long a stream waits for a server that does not answer; what lies there lives longer."""
 LIVE_PATIENCE_S = 0.5
 """The same for a live stream once it runs: long enough to connect anew, too short to be waited
 for by a picture."""
@@ -42,6 +42,7 @@ class RedisAttempt:
         settings: AnalysisSettings,
         *,
         live: bool,
+        source_mark: str,
         patience_s: float,
         lifetimes: Lifetimes,
     ) -> None:
@@ -50,6 +51,7 @@ class RedisAttempt:
         self._server, self._keys = server, keys
         self._patience_s = patience_s
         self._settings = settings_to_json(settings)
+        self._source_mark = source_mark
         self._meta, self._done = keys.meta(stream), keys.done(stream)
         self._fence = ""
         self._seen_s = time.monotonic()
@@ -81,7 +83,7 @@ class RedisAttempt:
                 client,
                 (self._keys.streams, self._meta, self.log, self._done),
                 (self.stream, self._fence, self._settings, int(self.live), self._keys.prefix,
-                 _ms(lives.lease_s), _ms(lives.grace_s), _ms(lives.work_s)),
+                 _ms(lives.lease_s), _ms(lives.grace_s), _ms(lives.work_s), self._source_mark),
             )
         )  # fmt: skip
         self.check(found)

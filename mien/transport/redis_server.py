@@ -12,7 +12,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
 from redis.retry import Retry
 
 from mien.contract.errors import TransportError, UsageError
@@ -27,6 +33,12 @@ LONGEST_BLOCK_S = 0.4
 HEALTH_CHECK_S = 15
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 """Between two attempts to reach the server."""
+REFUSED_EVERY_S = 60.0
+"""How often it is told that the server refuses."""
+
+IN_NEED = ("MISCONF ", "NOREPLICAS ", "BUSY ")
+"""What refusals say that pass and have no class of their own: a full disk, replicas that are away,
+a long script."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +46,7 @@ Answer = TypeVar("Answer")
 
 
 class Unreachable(TransportError):  # noqa: N818 - a state of things, as its siblings
-    """The server did not answer while there was patience."""
+    """The server did not answer, or refused for now, while there was patience."""
 
 
 class RedisServer:
@@ -53,6 +65,7 @@ class RedisServer:
         self.name = address_of(url)
         self._closed = threading.Event()
         self._reached: bool | None = None  # nothing was asked yet
+        self._quiet_until_s = 0.0
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -70,13 +83,14 @@ class RedisServer:
     def call(
         self, command: Callable[[redis.Redis], Answer], *, patience_s: float = math.inf
     ) -> Answer:
-        """What `command` answers; tried again while the server cannot be reached.
+        """What `command` answers; tried again while the server cannot be reached, or refuses for
+        want of memory or disk.
 
         A command may so be done twice, and has to bear that.
 
         Raises:
             Closed: `close` was called.
-            Unreachable: the server did not answer for so long.
+            Unreachable: the server did not answer, or refused, for so long.
             TransportError: it refuses the password or the command.
         """
         deadline, pause_s = time.monotonic() + patience_s, FIRST_PAUSE_S
@@ -86,13 +100,15 @@ class RedisServer:
                 answer = command(self._client)
             except (AuthenticationError, AuthorizationError) as error:
                 raise TransportError(f"the server at {self.name} refuses the password") from error
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                self._tell(reached=False)
-                if time.monotonic() >= deadline:
-                    raise Unreachable(self._no_way(error)) from error
             except redis.RedisError as error:
                 self.check_open()
-                raise TransportError(f"the server at {self.name} refuses: {error}") from error
+                if not is_passing(error):
+                    raise TransportError(self._refusal(error)) from error
+                self._tell_trouble(error)
+                # a line may be there again in a moment, memory is not
+                soonest_s = LONGEST_PAUSE_S if isinstance(error, redis.ResponseError) else 0.0
+                if time.monotonic() + soonest_s >= deadline:
+                    raise Unreachable(self._no_way(error)) from error
             else:
                 self._tell(reached=True)
                 return answer
@@ -121,11 +137,31 @@ class RedisServer:
             says = "answers again" if reached else "does not answer; trying again"
             _log.warning("the server at %s %s", self.name, says)
 
+    def _tell_trouble(self, error: redis.RedisError) -> None:
+        if not isinstance(error, redis.ResponseError):
+            self._tell(reached=False)
+        elif time.monotonic() >= self._quiet_until_s:  # what it only reads it may still answer
+            self._quiet_until_s = time.monotonic() + REFUSED_EVERY_S
+            _log.warning("%s; trying again", self._refusal(error))
+
+    def _refusal(self, error: redis.RedisError) -> str:
+        return f"the server at {self.name} refuses: {error}"
+
     def _no_way(self, error: redis.RedisError) -> str:
+        if isinstance(error, redis.ResponseError):
+            return self._refusal(error)
         cause = error.__cause__ or error.__context__
         reason = getattr(cause, "strerror", None) or getattr(cause, "reason", None)
         detail = f" ({str(reason).lower()})" if reason else ""
         return f"cannot reach the server at {self.name}; start one, or set MIEN_REDIS_URL{detail}"
+
+
+def is_passing(error: redis.RedisError) -> bool:
+    """Whether the same command may be taken later on: the server is away, or in need."""
+    away = (redis.ConnectionError, redis.TimeoutError)
+    in_need = (OutOfMemoryError, ReadOnlyError, MasterDownError)
+    # of a pipeline, the text begins with the command
+    return isinstance(error, (*away, *in_need)) or any(word in str(error) for word in IN_NEED)
 
 
 def address_of(url: str) -> str:

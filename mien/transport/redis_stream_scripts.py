@@ -5,11 +5,11 @@ from __future__ import annotations
 from mien.transport.lua import Script
 
 REGISTER = Script("""
--- KEYS streams meta log done; ARGV stream fence settings live prefix lease grace work (ms)
+-- KEYS streams meta log done; ARGV stream fence settings live prefix lease grace work (ms) source
 -- fence '' asks for a new number, greater than any before, also where the server forgot them
 local streams, meta, log, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local stream, fence, settings, live = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local lease, grace, life = ARGV[6], ARGV[7], ARGV[8]
+local lease, grace, life, source = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local work, images = ARGV[5] .. 'work:' .. stream .. ':', ARGV[5] .. 'images:' .. stream .. ':'
 local held = redis.call('HGET', meta, 'fence')
 if fence == '' then
@@ -19,9 +19,10 @@ elseif state(meta, fence) == 'superseded' then
 end
 if held ~= fence then
   if held then redis.call('DEL', work .. held, images .. held) end
-  local same = redis.call('HGET', meta, 'settings') == settings
+  local known = redis.call('HMGET', meta, 'settings', 'source')
+  local same = known[1] == settings and known[2] == source
   if live == '1' or not same then redis.call('DEL', meta, log, done) end
-  redis.call('HSET', meta, 'fence', fence, 'settings', settings, 'live', live)
+  redis.call('HSET', meta, 'fence', fence, 'settings', settings, 'live', live, 'source', source)
 end
 redis.pcall('XGROUP', 'CREATE', work .. fence, GROUP, '0', 'MKSTREAM')
 redis.call('PEXPIRE', work .. fence, life)

@@ -186,7 +186,7 @@ class RedisWork:
 
     def _give_back(self, stream: str, fence: str, entry: str, index: int, deliveries: int) -> None:
         names = (self._keys.work(stream, fence), self._keys.images(stream, fence))
-        arguments = (entry, index, deliveries)
+        arguments = (entry, index, deliveries - 1)
         self._server.call(lambda client: GIVE_BACK.run(client, names, arguments))
 
 

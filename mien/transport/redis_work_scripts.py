@@ -108,14 +108,15 @@ return fresh and 1 or 0
 """)
 
 GIVE_BACK = Script("""
--- KEYS work images; ARGV id index deliveries
+-- KEYS work images; ARGV id index before
+-- before: how often it was handed out and did not come back
 -- At the end of the queue; a frame that nobody waits for any more is dropped.
 local work, images = KEYS[1], KEYS[2]
-local id, index, deliveries = unpack(ARGV)
+local id, index, before = unpack(ARGV)
 redis.call('XACK', work, GROUP, id)
 if redis.call('XDEL', work, id) == 0 then return 0 end
 if redis.call('HEXISTS', images, index) == 0 then return 0 end
-redis.call('XADD', work, '*', 'index', index, 'before', deliveries)
+redis.call('XADD', work, '*', 'index', index, 'before', before)
 return 1
 """)
 

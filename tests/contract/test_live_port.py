@@ -12,9 +12,12 @@ from mien.transport.ports import AWAY, Closed, Superseded
 from mien.transport.redis import RedisTransport, StreamSide
 from tests.analyses import SETTINGS, image, record
 from tests.servers import KINDS, Server
+from tests.waiting import wait_for
 
 QUICK = Lifetimes(renew_s=0.2, heart_s=1.0, beat_s=0.1)
 LIMIT_S = 15.0
+MOMENT_S = 5.0
+"""For a busy machine; who waits for a server that hangs waits three times as long."""
 
 
 @pytest.fixture(params=KINDS)
@@ -93,7 +96,7 @@ def test_while_the_server_is_away_images_are_answered_at_once_and_for_ever(
     server.kill()
     camera.until(lambda: len(camera.lost) > 60)
     last = camera.index
-    assert camera.longest_s < 1, "it waited for the server"
+    assert camera.longest_s < MOMENT_S, "it waited for the server"
     assert last in camera.lost, "the last image has its answer"
     camera.port.confirm()
     camera.port.numerics()
@@ -119,7 +122,7 @@ def test_a_server_that_hangs_counts_as_away(server: Server, transport: RedisTran
     goes_on(camera, transport)
     with server.hanging():
         camera.until(lambda: len(camera.lost) > 20)
-        assert camera.longest_s < 1, "it waited for the server"
+        assert camera.longest_s < MOMENT_S, "it waited for the server"
         begin_s = time.monotonic()
         camera.port.confirm()
         assert time.monotonic() - begin_s < 10
@@ -158,7 +161,7 @@ def test_the_analyzers_are_told_of_though_the_server_is_gone(
     (lease,) = work.take(1, 5)
     work.publish(lease, record(0))
     assert [one.index for one in port.read(0, 5)] == [0]
-    time.sleep(3 * QUICK.renew_s)
+    wait_for(port._stream.known_numerics)
     server.kill()
     assert port.numerics() == {"device": "cpu"}
 
@@ -166,9 +169,8 @@ def test_the_analyzers_are_told_of_though_the_server_is_gone(
 def test_a_newer_attempt_is_noticed_without_a_call(transport: RedisTransport) -> None:
     older = transport.stream("a", SETTINGS, live=True)
     newer = transport.stream("a", SETTINGS, live=True)
-    time.sleep(1)
     with pytest.raises(Superseded):
-        older.read(0, 0)
+        wait_for(lambda: older.read(0, 0.1))
     with pytest.raises(Superseded):
         older.confirm()
     older.close()

@@ -10,6 +10,7 @@ from mien.transport.redis_server import RedisServer
 from tests.analyses import SETTINGS, image, record
 from tests.servers import Server
 from tests.streams import analyse
+from tests.waiting import wait_for
 
 
 def test_work_is_counted_from_its_offer_to_its_publication(
@@ -30,6 +31,7 @@ def test_work_is_counted_from_its_offer_to_its_publication(
     time.sleep(0.2)
     assert state().oldest_live_s == 0  # a file may wait, and says nothing of cameras
     live.offer(image("b", 0))
+    wait_for(lambda: state().frames == 4)  # it leaves in a thread of its own
     time.sleep(0.1)
     full = state()
     assert (full.frames, full.streams) == (4, 2)

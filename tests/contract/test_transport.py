@@ -9,10 +9,12 @@ import pytest
 
 from mien.contract.analyses import AnalysisRecord, AnalysisSettings
 from mien.transport.memory import MemoryTransport
-from mien.transport.ports import Closed, Superseded, Transport
+from mien.transport.ports import Closed, StreamPort, Superseded, Transport
 from mien.transport.redis import RedisTransport
+from mien.transport.redis_live_stream import RedisLiveStream
 from tests.analyses import OTHERS, SETTINGS, image, record
 from tests.servers import KINDS, Server
+from tests.waiting import wait_for
 
 
 @pytest.fixture(params=["memory", *KINDS])
@@ -77,14 +79,16 @@ def test_results_come_to_the_stream_that_asked_in_order_of_publication(
     assert [r.index for r in two.read(0, 1)] == [0]
 
 
-def test_work_that_was_given_back_is_delivered_again_and_counted(transport: Transport) -> None:
+def test_work_that_was_given_back_is_delivered_again_and_is_no_suspect(
+    transport: Transport,
+) -> None:
     transport.stream("a", SETTINGS).offer(image("a", 0))
     work = transport.work()
     (lease,) = work.take(1, 1)
-    work.give_back(lease)
-    (again,) = work.take(1, 1)
-    assert again.image.index == 0
-    assert again.deliveries == 2
+    for _ in range(2):
+        work.give_back(lease)
+        (lease,) = work.take(1, 1)
+        assert (lease.image.index, lease.deliveries) == (0, 1)
 
 
 def test_reading_waits_for_a_result_and_no_longer_than_asked(transport: Transport) -> None:
@@ -136,6 +140,14 @@ def test_however_many_streams_there_are_each_has_its_turn(transport: Transport) 
     assert taken == set(names)
 
 
+def has_left(port: StreamPort) -> bool:
+    """Whether what was offered lies where analyzers take it."""
+    if not isinstance(port, RedisLiveStream):
+        return True
+    with port._changed:
+        return not port._outbox and port._sending_s is None
+
+
 def test_live_streams_come_first(transport: Transport) -> None:
     file = transport.stream("file", SETTINGS)
     camera = transport.stream("camera", SETTINGS, live=True)
@@ -143,7 +155,7 @@ def test_live_streams_come_first(transport: Transport) -> None:
         file.offer(image("file", index))
     for index in range(3):
         camera.offer(image("camera", index))
-    time.sleep(0.3)  # a live port may send in a thread of its own
+    wait_for(lambda: has_left(camera))
     taken = transport.work().take(4, 1)
     assert [lease.image.stream for lease in taken] == ["camera"] * 3 + ["file"]
 

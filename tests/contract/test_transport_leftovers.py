@@ -10,6 +10,7 @@ from mien.transport.keys import Lifetimes
 from mien.transport.redis import RedisTransport, StreamSide
 from tests.analyses import SETTINGS, image, record
 from tests.streams import QUICK, analyse, keys_of, read_all
+from tests.waiting import wait_for
 
 
 def test_every_key_has_a_life_span(
@@ -21,7 +22,7 @@ def test_every_key_has_a_life_span(
         stream = transport.stream(name, SETTINGS, live=live)
         for index in range(3):
             stream.offer(image(name, index))
-        time.sleep(0.3 * live)  # its images leave in a thread of their own
+        wait_for(lambda name=name: newest_image(client, prefix, name) == 2)
         leases = work.take(2, 1)
         work.publish(leases[0], record(0))
         work.give_back(leases[1])
@@ -42,6 +43,7 @@ def test_work_of_a_camera_that_nobody_does_does_not_pile_up(
         for index in range(8):
             stream.offer(image(name, index))
             time.sleep(0.1)
+        wait_for(lambda name=name: newest_image(client, prefix, name) == 7)
         (work,) = [key for key in keys_of(client, prefix) if f"work:{name}" in key]
         (images,) = [key for key in keys_of(client, prefix) if f"images:{name}" in key]
         assert client.xlen(work) == client.hlen(images)
@@ -49,6 +51,13 @@ def test_work_of_a_camera_that_nobody_does_does_not_pile_up(
         waiting = [lease.image.index for lease in transport.work().take(10, 1)]
         assert waiting[-1] == 7, "the newest are there"
         stream.close()
+
+
+def newest_image(client: redis.Redis, prefix: str, stream: str) -> int | None:
+    """That has reached the server: those of cameras leave in a thread of their own."""
+    work = [key for key in keys_of(client, prefix) if f"work:{stream}:" in key]
+    entries = [fields for key in work for _, fields in client.xrevrange(key, count=1)]
+    return int(entries[0][b"index"]) if entries else None
 
 
 def begin_stream(transport: RedisTransport, number: int) -> StreamSide:
@@ -87,12 +96,13 @@ def test_memory_holds_the_window_and_the_analyses_and_no_more(
     image_bytes = 640 * 360 * 3 // 2
     work = transport.work()
     ports = [transport.stream(f"s{number}", SETTINGS) for number in range(streams)]
-    before = most = client.info("memory")["used_memory"]
+    before = most = client.info("memory")["used_memory_dataset"]
     positions = [0] * streams
     for index in range(60):
         for number, port in enumerate(ports):
             port.offer(image(f"s{number}", index, size=size))
-        most = max(most, client.info("memory")["used_memory"])
+        # The data alone: what the server's connections buffer goes when its cron comes by.
+        most = max(most, client.info("memory")["used_memory_dataset"])
         if index >= window - 1:
             leases = work.take(streams, 1)
             assert len(leases) == streams
@@ -101,7 +111,9 @@ def test_memory_holds_the_window_and_the_analyses_and_no_more(
             for number, port in enumerate(ports):
                 positions[number] += len(port.read(positions[number], 1))
     analyses = streams * 60 * 400
-    assert most - before < 1.3 * streams * window * image_bytes + analyses
+    on_its_way = 1  # an image a stream that a command still holds
+    held = streams * (window + on_its_way) * image_bytes
+    assert most - before < 1.2 * held + analyses  # the allocator rounds an image up by 14 %
 
 
 def test_the_log_of_a_live_stream_is_trimmed(

@@ -6,6 +6,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from mien.contract.wire import encode_record
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import Closed, Superseded
 from mien.transport.redis import RedisTransport
+from mien.transport.redis_server import RedisServer, Unreachable
 from tests.analyses import SETTINGS, image, record
-from tests.servers import KINDS, Server, free_port
+from tests.servers import KINDS, REFUSALS, Server, free_port
 
 SECRET = "s3cr3t-pass"
 QUICK = Lifetimes(renew_s=0.2, heart_s=1.0, beat_s=0.1)
@@ -139,6 +141,26 @@ def test_a_server_that_comes_back_with_an_older_state_costs_no_frame(
     shutil.rmtree(folder)
     shutil.copytree(older, folder)
     server.start()
+    run.wait_for(FRAMES)
+    run.finish()
+    assert run.seen == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("setting", REFUSALS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_refuses_for_a_while_costs_no_frame(
+    make_server: Callable[..., Server], kind: str, setting: str
+) -> None:
+    server = make_server(kind)
+    run = Run(server)
+    run.wait_for(FRAMES // 4)
+    with server.refusing(setting):
+        with (
+            closing(RedisServer(server.url)) as connection,
+            pytest.raises(Unreachable, match="refuses: "),
+        ):
+            connection.call(lambda client: client.set("a", "b"), patience_s=0)
+        time.sleep(1)
     run.wait_for(FRAMES)
     run.finish()
     assert run.seen == list(range(FRAMES))

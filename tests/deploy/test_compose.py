@@ -97,6 +97,11 @@ def test_redis_and_analyzers_are_on_a_network_that_leads_nowhere(compose: dict[s
     assert compose["services"]["analyzer"]["networks"] == ["work"]
 
 
+def test_who_may_tell_a_webhook_has_a_way_out(compose: dict[str, Any]) -> None:
+    for name in ("stream", "mien"):
+        assert set(compose["services"][name]["networks"]) == {"work", "outside"}
+
+
 def test_metrics_are_served_where_prometheus_looks(compose: dict[str, Any], deploy: Path) -> None:
     import yaml
 

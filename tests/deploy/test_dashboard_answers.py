@@ -13,8 +13,8 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from mien.metrics import METRICS, Metric
-from tests.deployment import wait_for
 from tests.monitoring import Prometheus
+from tests.waiting import wait_for
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 

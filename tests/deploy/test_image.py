@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.monitoring.server import serve
 from tests.conftest import REPOSITORY
 from tests.deploy import interface
 from tests.servers import free_port
@@ -114,10 +116,22 @@ def test_a_new_version_of_mien_leaves_the_layer_of_libraries_as_it_is(target: st
     ]  # fmt: skip
 
 
-def test_the_health_check_complains_where_nobody_answers() -> None:
-    done = subprocess.run(
+def check_health(port: int, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, REPOSITORY / "deploy/docker/healthcheck.py"],
-        env={"MIEN_METRICS_PORT": str(free_port())}, capture_output=True, text=True, check=False,
+        env={"MIEN_METRICS_PORT": str(port), **more}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def test_the_health_check_complains_where_nobody_answers() -> None:
+    done = check_health(free_port())
     assert done.returncode == 1
     assert "does not answer" in done.stderr
+
+
+def test_the_health_check_asks_no_proxy() -> None:
+    door = socket.create_server(("127.0.0.1", 0))
+    serve(door, (), lambda: None, lambda: None)
+    port = int(door.getsockname()[1])
+    done = check_health(port, http_proxy=f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stderr) == (0, "")

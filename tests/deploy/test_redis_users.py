@@ -9,9 +9,10 @@ import pytest
 import redis
 
 from tests.conftest import REPOSITORY
-from tests.deployment import Cli, Daemon, analyzer, stream_worker, wait_for
+from tests.deployment import Cli, Daemon, analyzer, stream_worker
 from tests.faces import make_face_clip
 from tests.servers import KINDS, free_port, server_binary
+from tests.waiting import wait_for
 
 PASSWORD = "f00d" * 16
 

@@ -17,9 +17,10 @@ from mien.contract.errors import JobError
 from mien.jobs.queue import Jobs
 from tests.broadcast import broadcasting
 from tests.cameras import Camera, Porter, camera_clip
-from tests.deployment import Cli, Daemon, horses, nursery, stream_worker, wait_for
+from tests.deployment import Cli, Daemon, horses, nursery, stream_worker
 from tests.publishing import listening
 from tests.servers import Server, free_port
+from tests.waiting import wait_for
 
 SECRET = {"MIEN_SECRET": "the secret of the house"}
 IMAGE_MS = 20

@@ -1,17 +1,42 @@
-"""A camera's job goes on while the server is away: the camera does not wait."""
+"""A camera's job goes on while the server is away or refuses: the camera does not wait."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from mien.contract.live import BUSY
+from mien.transport.ports import AWAY
 from tests.cameras import Camera, camera_clip
-from tests.deployment import Cli, nursery, stream_worker, wait_for
+from tests.deployment import Cli, nursery, stream_worker
 from tests.live_runs import lines_of
 from tests.servers import Server
+from tests.waiting import wait_for
 
 AWAY_S = 8.0
 
 
-def test_a_camera_is_recorded_while_the_server_is_away_and_its_job_goes_on(tmp_path: Path) -> None:
+@contextmanager
+def killed(server: Server) -> Iterator[None]:
+    server.kill()
+    yield
+    server.start()
+
+
+@pytest.mark.parametrize(
+    ("away", "reasons"),
+    [
+        pytest.param(killed, {AWAY}, id="killed"),
+        # which still says what analyzers do
+        pytest.param(partial(Server.refusing, setting="maxmemory"), {AWAY, BUSY}, id="refuses"),
+    ],
+)
+def test_a_camera_is_recorded_while_the_server_is_away_and_its_job_goes_on(
+    tmp_path: Path, away: Callable[[Server], AbstractContextManager[None]], reasons: set[str]
+) -> None:
     folders = [tmp_path / name for name in ("server", "camera")]
     for folder in folders:
         folder.mkdir()
@@ -40,20 +65,21 @@ def test_a_camera_is_recorded_while_the_server_is_away_and_its_job_goes_on(tmp_p
             job = done.stdout.strip()
             wait_for((cli.folder / "results.jsonl").exists)
             goes_on()
-            server.kill()
-            before = lines()
-            time.sleep(AWAY_S)
-            meanwhile = lines()[len(before) :]
-            server.start()
+            with away(server):
+                before = lines()
+                time.sleep(AWAY_S)
+                meanwhile = lines()[len(before) :]
             goes_on()
-            wait_for(lambda: cli.status(job)["live"]["drops"].get("server away"))
+            wait_for(lambda: cli.status(job)["live"]["drops"].get(AWAY))
             status = cli.status(job)
             assert cli("cancel", job).returncode == 0
             ended = cli.await_state(job, "cancelled", "failed")
     finally:
         server.remove()
     assert len(meanwhile) > 5 * AWAY_S, "ten a second are wanted"
-    assert {line["reason"] for line in meanwhile[20:]} == {"server away"}
+    found = {line["reason"] for line in meanwhile[20:]}
+    assert AWAY in found
+    assert found <= reasons
     assert (status["state"], status["attempts"], status["error"]) == ("running", 1, None)
     assert (ended["state"], ended["attempts"], ended["error"]) == ("cancelled", 1, None)
     assert not [line for line in lines() if "event" in line], "the camera was there all the time"

@@ -47,6 +47,7 @@ def test_a_checkpoint_of_the_common_scripts_becomes_weights(mien: Mien, tmp_path
         (["run", "clip.mp4", "-o", "a.mp4", "--device", "nonsense"], 2, "nonsense"),
         (["run", "clip.mp4", "-o", "a.mp4", "--weights", "nonsense"], 4, "nonsense"),
         (["run", "clip.mp4", "-o", "a.mp4", "--weights", "clip.mp4"], 4, "clip.mp4"),
+        (["bench", "rtsp://127.0.0.1:9/camera"], 2, "cannot be measured"),
         (["evaluate", "--data", "nothing.csv"], 3, "nothing.csv"),
         (["train", "--recipe", "nonsense", "--data", "n.csv", "--out", "run"], 2, "nonsense"),
         (["nonsense"], 2, "nonsense"),

@@ -172,6 +172,17 @@ def test_a_server_without_jobs_says_so(idle: Cli) -> None:
     assert idle("jobs", "--json").stdout == "[]\n"
 
 
+def test_names_that_are_no_proper_text_are_listed_as_they_are(idle: Cli) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (idle.folder / name).symlink_to(idle.folder / "face.mp4")
+    job = idle("submit", name, "-o", "o.mp4").stdout.strip()
+    strict = {**os.environ, "MIEN_REDIS_URL": idle.server.url, "PYTHONIOENCODING": "utf-8:strict"}
+    for command in (["jobs"], ["status", job]):
+        done = subprocess.run([MIEN, *command], env=strict, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.strip().endswith(b"caf\xe9.mp4")
+
+
 def test_options_of_the_analyzers_are_taken_and_told(idle: Cli) -> None:
     done = idle("submit", "face.mp4", "-o", "o.mp4", "--device", "cpu", "--batch", 4)
     assert done.returncode == 0

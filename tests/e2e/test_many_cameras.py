@@ -8,8 +8,9 @@ import pytest
 
 from tests.agreement import lines_of
 from tests.cameras import Camera, camera_clip
-from tests.deployment import Cli, horses, nursery, stream_worker, wait_for
+from tests.deployment import Cli, horses, nursery, stream_worker
 from tests.servers import Server
+from tests.waiting import wait_for
 
 CAMERAS = 8
 SETTLE_FRAMES = 150

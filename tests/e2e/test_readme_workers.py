@@ -19,7 +19,7 @@ PORT = "6380"
 def five_lines() -> list[str]:
     text = (REPOSITORY / "README.md").read_text()
     blocks = re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, re.DOTALL)
-    (block,) = [block for block in blocks if "mien worker stream" in block and "submit" in block]
+    (block,) = [block for block in blocks if "redis-server" in block]
     return str(block).splitlines()
 
 

@@ -22,11 +22,11 @@ from tests.deployment import (
     horses,
     nursery,
     stream_worker,
-    wait_for,
 )
 from tests.faces import make_face_clip
-from tests.monitoring import fetch, total
+from tests.monitoring import fetch, samples, total
 from tests.servers import Server, free_port
+from tests.waiting import wait_for
 
 FRAMES = 100
 IMAGE_MS = 20
@@ -60,7 +60,7 @@ def half_way(cli: Cli, clip: Path, analyzers: Daemon, port: int, job: str) -> It
     """A job that is held up in its middle; how many frames its worker has counted by then."""
     submit(cli, clip, job)
     with cli.server.client() as client:
-        wait_for(lambda: client.xlen(f"mien:log:{job}") > FRAMES / 3)
+        wait_for(lambda: client.xlen(f"mien:log:{job}") > FRAMES / 6)
     analyzers.signal(signal.SIGSTOP)
     try:
         counted = -1.0
@@ -130,6 +130,29 @@ def test_the_process_of_the_metrics_is_started_again_and_counts_nothing_twice(
         assert total(port, "mien_frames_total") == FRAMES - before
         worker.send(signal.SIGTERM)
         assert worker.wait() == 0
+
+
+def test_a_camera_that_is_waited_for_is_told_to_whoever_begins_to_count(
+    cli: Cli, tmp_path: Path
+) -> None:
+    port, absent = free_port(), f"rtsp://127.0.0.1:{free_port()}/1"
+    with stream_worker(cli.server, tmp_path / "log", "--metrics-port", port) as worker:
+
+        def is_told() -> bool:
+            return ("mien_stream_up", "waited") in {
+                (name, dict(labels).get("job")) for name, labels in samples(port)
+            }
+
+        assert cli("attach", absent, "-o", "cam.mkv", "--id", "waited").returncode == 0
+        wait_for(is_told)
+        os.kill(children(worker.pid)[0], signal.SIGKILL)
+        worker.await_line("the process of the metrics ended")
+        wait_for(lambda: fetch(port, "/readyz")[0] == 200)
+        wait_for(is_told)
+        assert total(port, "mien_stream_up", job="waited") == 0
+        assert total(port, "mien_worker_busy_ratio") == 1
+        assert cli("cancel", "waited").returncode == 0
+        cli.await_state("waited", "cancelled")
 
 
 def test_a_worker_without_its_server_lives_and_is_not_ready(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.agreement import lines_of, times_of
+from tests.broadcast import Silent, served
 from tests.deployment import (
     Cli,
     Daemon,
@@ -20,10 +23,10 @@ from tests.deployment import (
     is_alive,
     nursery,
     stream_worker,
-    wait_for,
 )
 from tests.faces import make_face_clip
-from tests.servers import Server
+from tests.servers import REFUSALS, Server
+from tests.waiting import wait_for
 
 FRAMES = 100
 IMAGE_MS = 20
@@ -47,7 +50,7 @@ def cli(server: Server, tmp_path: Path) -> Cli:
     return Cli(server, tmp_path / "job")
 
 
-def submit(cli: Cli, clip: Path) -> str:
+def submit(cli: Cli, clip: Path | str) -> str:
     done = cli(
         "submit", clip, "-o", "out.mp4", "--results", "r.jsonl", "--analyze-fps", "all",
         "--id", cli.folder.parent.name,
@@ -57,12 +60,12 @@ def submit(cli: Cli, clip: Path) -> str:
 
 
 @contextmanager
-def running(cli: Cli, clip: Path, analyzers: Daemon) -> Iterator[str]:
+def running(cli: Cli, clip: Path | str, analyzers: Daemon) -> Iterator[str]:
     """A job that has written frames and cannot write its last before the end of the block."""
     job = submit(cli, clip)
     try:
         with cli.server.client() as client:
-            wait_for(lambda: client.xlen(f"mien:log:{job}") > FRAMES / 4)
+            wait_for(lambda: client.xlen(f"mien:log:{job}") > FRAMES / 6)
         analyzers.signal(signal.SIGSTOP)
         cli.await_state(job, "running")
         yield job
@@ -76,6 +79,18 @@ def assert_whole(cli: Cli, job: str, attempts: int = 1) -> None:
     assert [line["frame"] for line in lines_of(cli.folder / "r.jsonl")] == list(range(FRAMES))
     assert len(times_of(cli.folder / "out.mp4")) == FRAMES
     assert {path.name for path in cli.folder.iterdir()} == {"out.mp4", "r.jsonl"}
+
+
+def works_of(client: redis.Redis, job: str) -> list[bytes]:
+    """The keys of the streams on which a job puts out its pictures."""
+    return list(client.scan_iter(f"mien:work:{job}:*"))
+
+
+def was_told_to_stop(cli: Cli) -> bool:
+    """Whether RQ's worker has taken note of it."""
+    with cli.server.client() as client:
+        workers = client.smembers("rq:workers")
+        return any(client.hexists(name, "shutdown_requested_date") for name in workers)
 
 
 def test_a_stream_worker_that_is_told_to_stop_finishes_its_job(
@@ -104,6 +119,7 @@ def test_a_stream_worker_that_is_told_twice_hands_its_job_back(
     ):
         assert list(cli.folder.iterdir())
         worker.send(signal.SIGTERM)
+        wait_for(lambda: was_told_to_stop(cli))
         time.sleep(1.2)  # RQ takes two signals within a second for one
         assert worker.is_running()
         worker.send(signal.SIGTERM)
@@ -161,6 +177,23 @@ def test_a_server_that_forgets_everything_costs_no_frame_of_a_running_job(
         assert_whole(cli, job)
 
 
+@pytest.mark.parametrize("setting", REFUSALS)
+def test_a_server_that_refuses_ends_no_job_and_no_worker(
+    cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path, setting: str
+) -> None:
+    log = tmp_path / "log"
+    with stream_worker(cli.server, log, "--concurrency", 2) as worker:
+        with running(cli, clip, analyzers) as job:
+            family = {*children(worker.pid), *horses(worker)}
+            with cli.server.refusing(setting):
+                time.sleep(10)  # longer than who says nothing is taken for alive
+            cli.await_state(job, "running")
+            time.sleep(3)
+            assert family == {*children(worker.pid), *horses(worker)}
+        assert_whole(cli, job)
+        assert "Traceback" not in worker.text()
+
+
 def test_a_running_job_is_cancelled_and_leaves_nothing_but_its_record(
     cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path
 ) -> None:
@@ -179,21 +212,30 @@ def test_a_running_job_is_cancelled_and_leaves_nothing_but_its_record(
     assert all(0 < ttl_s <= 3600 for ttl_s in mine.values())
 
 
-def test_a_file_that_was_replaced_before_a_retry_is_analysed_anew(
-    cli: Cli, analyzers: Daemon, clip: Path, tmp_path: Path
+@pytest.mark.parametrize("place", ["disk", "web"])
+def test_a_video_that_was_replaced_before_a_retry_is_analysed_anew(
+    cli: Cli, analyzers: Daemon, tmp_path: Path, place: str
 ) -> None:
-    mine = tmp_path / "mine.mp4"
-    mine.write_bytes(clip.read_bytes())
-    with stream_worker(cli.server, tmp_path / "log"):
-        with running(cli, mine, analyzers) as job:
+    def make(size: tuple[int, int]) -> Path:
+        return make_face_clip(tmp_path / "mine.mkv", frames=FRAMES, fps=Fraction(25), size=size)
+
+    mine = make((160, 120))
+    with (
+        served(partial(Silent, directory=tmp_path)) as host,
+        stream_worker(cli.server, tmp_path / "log"),
+        cli.server.client() as client,
+    ):
+        source = f"http://{host}/mine.mkv" if place == "web" else mine
+        with running(cli, source, analyzers) as job:
             cli("cancel", job)
             cli.await_state(job, "cancelled", timeout_s=10)
-        make_face_clip(mine, frames=FRAMES, fps=Fraction(25), size=(176, 144))
+        ((last, _),) = client.xrevrange(f"mien:log:{job}", count=1)
+        make((176, 144))
         assert cli("retry", job).returncode == 0
         assert_whole(cli, job, attempts=2)
-    with cli.server.client() as client:
-        (anew,) = client.keys(f"mien:log:{job}-*")
-        assert client.xlen(anew) == FRAMES
+        ((first, _),) = client.xrange(f"mien:log:{job}", count=1)
+        assert client.xlen(f"mien:log:{job}") == FRAMES
+    assert first > last, "what was analysed before is not there any more"
 
 
 def test_an_analyzer_that_is_told_to_stop_finishes_or_hands_back_what_it_took(
@@ -201,16 +243,26 @@ def test_an_analyzer_that_is_told_to_stop_finishes_or_hands_back_what_it_took(
 ) -> None:
     analyzers.signal(signal.SIGSTOP)  # so that the real one has all the work
     try:
-        with stream_worker(cli.server, tmp_path / "stream"):
-            with analyzer(cli.server, tmp_path / "log", "--device", "cpu") as real:
-                job = submit(cli, clip)
-                cli.await_state(job, "running")
+        with (
+            stream_worker(cli.server, tmp_path / "stream") as worker,
+            analyzer(cli.server, tmp_path / "log", "--device", "cpu") as real,
+            cli.server.client() as client,
+        ):
+            real.signal(signal.SIGSTOP)
+            job = submit(cli, clip)
+            wait_for(lambda: works_of(client, job))
+            (horse,) = horses(worker)
+            os.kill(horse, signal.SIGSTOP)  # so that the job cannot end before it is looked at
+            try:
+                real.signal(signal.SIGCONT)
+                wait_for(lambda: client.xlen(f"mien:log:{job}"))
                 real.send(signal.SIGTERM)
                 assert real.wait() == 0
                 assert "Traceback" not in real.text()
-            with cli.server.client() as client:
-                (work,) = client.scan_iter(f"mien:work:{job}:*")
+                (work,) = works_of(client, job)
                 assert client.xpending(work, "analyzers")["pending"] <= 8  # the sleepers' own
+            finally:
+                os.kill(horse, signal.SIGCONT)
             analyzers.signal(signal.SIGCONT)
             assert_whole(cli, job)
     finally:

@@ -23,10 +23,10 @@ from tests.deployment import (
     is_alive,
     nursery,
     stream_worker,
-    wait_for,
 )
 from tests.faces import make_face_clip
 from tests.servers import Server
+from tests.waiting import wait_for
 
 FRAMES = 120
 
@@ -113,7 +113,7 @@ def test_analyzers_killed_ten_times_cost_no_frame(
 ) -> None:
     job, moments = submit(cli, clip), random.Random(1)
     for number in range(10):
-        wait_for(lambda: analysed(cli.server, job) > number * FRAMES / 12)  # noqa: B023
+        wait_for(lambda: analysed(cli.server, job) > number * FRAMES / 18)  # noqa: B023
         time.sleep(moments.uniform(0, 0.05))
         victim = moments.choice([pid for pid in born(analyzers) if is_alive(pid)])
         os.kill(victim, signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_after_a_killed_stream_worker_its_analyses_are_used_again(
         (horse,) = horses(worker)
         process = next(pid for pid in children(worker.pid) if horse in children(pid))
         os.kill(process, signal.SIGKILL)
-        wait_for(lambda: not is_alive(horse), 2)
+        wait_for(lambda: not is_alive(horse), 20)
         wait_for(lambda: cli.status(job)["attempts"] == 2, 30)
         # three analyzers hold four frames each, and what lies behind the first has to wait
         wait_for(lambda: cli.status(job)["done"] >= there - 12, 20)

@@ -149,7 +149,9 @@ PACKET_NS = 24_000_000
 
 
 @pytest.mark.parametrize("first_sound_s", [1.6, 0.9, 2.0, 2.5, 3.2])
-@pytest.mark.parametrize("starts", [(500.0, 3.0), (2**33 / 90000 - 1, 2**33 / 90000 - 100)])
+@pytest.mark.parametrize(
+    "starts", [(500.0, 3.0), (3.0, 7203.0), (2**33 / 90000 - 1, 2**33 / 90000 - 100)]
+)
 def test_joined_files_of_unequal_sound_keep_the_distance_of_sound_and_picture(
     tmp_path: Path, starts: tuple[float, float], first_sound_s: float
 ) -> None:
@@ -194,6 +196,16 @@ def test_a_sound_that_begins_anew_alone_comes_at_the_end_at_the_latest(tmp_path:
     assert len(half) + len(rest) == len(stored(path))
     times = [to_ns(feed, packet) for _, packet in half + rest]
     assert all(0 < later - sooner < 30_000_000 for sooner, later in pairwise(times))
+
+
+def test_a_sound_that_pauses_for_hours_comes_at_its_time(tmp_path: Path) -> None:
+    path, _ = joined(tmp_path, (3.0, 7203.0))
+    feed = AudioFeed(str(path), restarts=Restarts())
+    before, after = list(feed.take(7_100_000_000_000)), list(feed.take(7_300_000_000_000))
+    feed.close()
+    assert 70 < len(before) < 90
+    assert len(before) + len(after) == len(stored(path))
+    assert 7_199_000_000_000 < to_ns(feed, after[0][1]) < 7_201_000_000_000
 
 
 def test_without_the_pictures_word_the_sound_goes_on_by_itself(tmp_path: Path) -> None:

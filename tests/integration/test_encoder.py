@@ -17,6 +17,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
 from workers.encoder import check_outputs, open_sink
 from workers.sink import OutputSummary
+from workers.video_options import encoder_options
 
 NS = 1_000_000_000
 STAMPED = ["mp4", "m4v", "mov", "mkv", "webm", "ts", "flv"]
@@ -70,6 +71,7 @@ def write(
         picture = picture_of(level_of(number % 12), info.width, info.height)
         sink.write(picture, round(time * 1e6), round((end - time) * 1e6))
     (summary,) = sink.finish()
+    sink.commit()
     return summary
 
 
@@ -166,6 +168,23 @@ def test_an_asked_rate_is_exact(tmp_path: Path) -> None:
     assert stamps == [n / rate for n in range(30)]
 
 
+@pytest.mark.parametrize("rate", [Fraction(120_000, 1001), Fraction(240_000, 1001)])
+@pytest.mark.parametrize("extension", ["avi", "mp4"])
+def test_fast_cameras_rates_are_kept_where_mpeg4_cannot_write_them_down(
+    tmp_path: Path, extension: str, rate: Fraction
+) -> None:
+    path = tmp_path / f"out.{extension}"
+    wanted = [float(n / rate * 1000) for n in range(30)]
+    last_ms = float(1000 / rate)
+    write(path, wanted, fps=rate, last_ms=last_ms, encoder="mpeg4")
+    with av.open(str(path)) as file:
+        assert float(file.streams.video[0].average_rate) == pytest.approx(rate, rel=1e-7)
+        assert file.duration == pytest.approx(30 * last_ms * 1000, abs=100)
+    frames = decoded(path)
+    start = times_ms(frames)[0]
+    assert [time - start for time in times_ms(frames)] == pytest.approx(wanted, abs=0.05)
+
+
 def test_odd_sizes_are_padded_by_one(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     write(path, [0, 40], info_of(width=161, height=121))
@@ -189,19 +208,25 @@ def test_hevc_in_mp4_has_the_tag_that_all_players_take(tmp_path: Path) -> None:
     assert len(decoded(path)) == len(UNEVEN_MS)
 
 
-def test_a_lower_crf_costs_more_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_a_lower_crf_costs_more_bytes(tmp_path: Path, encoder: str) -> None:
     sizes = []
-    for crf in (10, 40):
+    for crf in (0, 40):
         path = tmp_path / f"{crf}.mp4"
-        sink = open_sink([OutputSettings(path, None, crf=crf)], info_of(), None)
+        sink = open_sink([OutputSettings(path, None, encoder=encoder, crf=crf)], info_of(), None)
         rng = np.random.default_rng(0)
         for number in range(5):
             picture = picture_of(100)
             picture.data[:] = rng.integers(60, 200, picture.data.shape, np.uint8)
             sink.write(picture, number * 40_000_000, 40_000_000)
         sink.finish()
+        sink.commit()
         sizes.append(path.stat().st_size)
     assert sizes[0] > 2 * sizes[1]
+
+
+def test_the_best_quality_is_never_the_0_that_leaves_it_to_the_encoder() -> None:
+    assert encoder_options("h264_nvenc", "medium", 0)["cq"] == "1"
 
 
 def test_a_photo_gives_a_photo(tmp_path: Path) -> None:
@@ -213,9 +238,23 @@ def test_a_photo_gives_a_photo(tmp_path: Path) -> None:
         sink = open_sink([OutputSettings(path, None)], info, None)
         sink.write(Picture(np.ascontiguousarray(pixels), 128, 128, Colour()), 0, 0)
         assert [summary.frames for summary in sink.finish()] == [1]
+        sink.commit()
         with av.open(str(path)) as file:
             back = next(file.decode(video=0)).to_ndarray(format="rgb24").astype(int)
         assert np.abs(back - pixels).mean() <= tolerance, extension
+
+
+@pytest.mark.parametrize(("extension", "longest"), [("webp", 16_383), ("jpg", 65_500)])
+def test_a_photo_too_large_for_its_format_is_refused_before_any_work(
+    tmp_path: Path, extension: str, longest: int
+) -> None:
+    settings = [OutputSettings(tmp_path / f"out.{extension}", None)]
+    with pytest.raises(UsageError, match=f"at most {longest} pixels; this one is 2x{longest + 1}"):
+        open_sink(settings, info_of(2, longest + 1, kind="photo"), None)
+    assert list(tmp_path.iterdir()) == []
+    sink = open_sink(settings, info_of(2, longest, kind="photo"), None)
+    sink.write(Picture(np.zeros((longest, 2, 3), np.uint8), 2, longest, Colour()), 0, 0)
+    sink.finish()
 
 
 def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:

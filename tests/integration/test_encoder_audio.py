@@ -71,6 +71,7 @@ def make_source(
     sound_s: float = 0,
     tail_s: float = 0.4,
     tracks: int = 1,
+    layout: str = "mono",
 ) -> Path:
     """A clip with flashes and beeps at the same moments."""
     with av.open(str(path), "w") as out:
@@ -79,7 +80,7 @@ def make_source(
         video.time_base = video.codec_context.time_base = Fraction(1, 90_000)
         sounds = []
         for track in range(tracks):
-            sound = out.add_stream(codec, rate=rate, layout="mono")
+            sound = out.add_stream(codec, rate=rate, layout=layout)
             sound.metadata["language"] = ("eng", "deu")[track]
             sounds.append(sound)
         for number in range(FRAMES):
@@ -131,6 +132,7 @@ def remake(source: Path, target: Path, packets: Packets | None = None) -> Output
         sink.write(picture, round((time - first) * NS), NS // FPS)
     (summary,) = sink.finish()
     assert packets.closed
+    sink.commit()
     return summary
 
 
@@ -178,6 +180,29 @@ def test_a_beep_stays_with_its_flash(
     # an .avi can neither place pictures between its slots nor take back an encoder's delay
     limit_s = 0.05 if extension == "avi" else 0.02
     assert sounds == pytest.approx(flashes, abs=limit_s)
+
+
+@pytest.mark.parametrize(
+    ("extension", "codec", "rate", "how"),
+    [
+        ("mpg", "aac", 16_000, "aac transcoded to mp2"),
+        ("mpg", "aac", 22_050, "aac transcoded to mp2"),
+        ("mpg", "aac", 32_000, "aac transcoded to mp2"),
+        ("flv", "libmp3lame", 16_000, "mp3 transcoded to aac"),
+        ("flv", "libmp3lame", 32_000, "mp3 transcoded to aac"),
+        ("flv", "libmp3lame", 44_100, "mp3 copied"),
+        ("mp4", "libmp3lame", 11_025, "mp3 transcoded to aac"),
+        ("mp4", "libmp3lame", 16_000, "mp3 copied"),
+        ("mov", "libmp3lame", 11_025, "mp3 copied"),
+    ],
+)
+def test_sound_of_unusual_rates_is_kept(
+    tmp_path: Path, extension: str, codec: str, rate: int, how: str
+) -> None:
+    source = make_source(tmp_path / "in.mkv", codec, rate, layout="stereo")
+    assert remake(source, tmp_path / f"out.{extension}").audio == [how]
+    flashes, sounds = flashes_and_beeps(tmp_path / f"out.{extension}")
+    assert sounds == pytest.approx(flashes, abs=0.05)
 
 
 def test_copied_sound_is_copied_byte_by_byte(tmp_path: Path) -> None:

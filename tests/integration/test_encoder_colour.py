@@ -18,16 +18,17 @@ FULL = Colour(1, 13, 6, full_range=True)
 WIDE = Colour(9, 16, 9, full_range=False)
 
 
-def blocks(colour: Colour) -> Picture:
+def blocks(colour: Colour, lines: int = HEIGHT) -> Picture:
     """Flat patches of many colours, which survive compression."""
     rng = np.random.default_rng(4)
     low, high = (0, 256) if colour.full_range else (16, 236)
     rows = []
-    for height, width in ((HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2), (HEIGHT // 2, WIDTH // 2)):
+    for height, width in ((lines, WIDTH), (lines // 2, WIDTH // 2), (lines // 2, WIDTH // 2)):
         patches = rng.integers(low, high, (3, 4), np.uint8)
-        rows.append(np.kron(patches, np.ones((height // 3, width // 4), np.uint8)).ravel())
-    data = np.concatenate(rows).reshape(HEIGHT * 3 // 2, WIDTH)
-    return Picture(np.ascontiguousarray(data), WIDTH, HEIGHT, colour)
+        part = np.ones((-(-height // 3), width // 4), np.uint8)
+        rows.append(np.kron(patches, part)[:height].ravel())
+    data = np.concatenate(rows).reshape(lines * 3 // 2, WIDTH)
+    return Picture(np.ascontiguousarray(data), WIDTH, lines, colour)
 
 
 def written(path: Path, colour: Colour, **settings: object) -> av.VideoFrame:
@@ -36,6 +37,7 @@ def written(path: Path, colour: Colour, **settings: object) -> av.VideoFrame:
     for number in range(5):
         sink.write(blocks(colour), number * 40_000_000, 40_000_000)
     sink.finish()
+    sink.commit()
     with av.open(str(path)) as file:
         return list(file.decode(file.streams.video[0]))[3]
 
@@ -54,6 +56,23 @@ def test_tags_are_kept_and_samples_not_touched(
     assert (frame.color_range == 2) == colour.full_range
     samples = np.concatenate([np.asarray(plane_of(frame, n), int).ravel() for n in range(3)])
     assert np.abs(samples - blocks(colour).data.ravel()).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["video", "live"])
+def test_a_picture_whose_height_is_no_multiple_of_four_keeps_its_colours(
+    tmp_path: Path, kind: str
+) -> None:
+    picture, path = blocks(BT709, 70), tmp_path / "out.mkv"
+    info = info_of(WIDTH, 70, colour=BT709, kind=kind)
+    sink = open_sink([OutputSettings(path, None, crf=8)], info, None)
+    sink.write(picture, 0, 40_000_000)
+    sink.finish()
+    sink.commit()
+    with av.open(str(path)) as file:
+        (frame,) = file.decode(file.streams.video[0])
+    for number, plane in enumerate(picture.planes()):
+        lines = np.abs(plane_of(frame, number).astype(int) - plane).mean(axis=1)
+        assert lines.max() < 8
 
 
 @pytest.mark.parametrize("encoder", ["libx265", "libsvtav1"])

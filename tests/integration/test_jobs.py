@@ -67,6 +67,38 @@ def test_the_same_id_is_not_started_twice(jobs: Jobs, client: redis.Redis, clip:
     assert client.llen("rq:queue:mien-streams") == 1
 
 
+@pytest.mark.parametrize("is_judged", [False, True], ids=["at once", "found forgotten"])
+def test_a_submission_that_was_cut_off_is_made_good_by_the_next_of_its_id(
+    jobs: Jobs, client: redis.Redis, clip: Path, is_judged: bool
+) -> None:
+    record, _ = jobs.submit(request(clip, clip.parent), job="a")
+    client.delete("rq:job:a", "rq:queue:mien-streams")  # as if it had never come there
+    if is_judged:
+        client.expire("mien:job:a", record.keep_s - 11)
+        assert jobs.find("a").state == "failed"
+    for _ in range(2):
+        again, is_new = jobs.submit(request(clip, clip.parent), job="a")
+        assert (again.state, is_new) == ("queued", False)
+        assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
+    jobs._enqueue(record)  # the first submitter was only slow
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
+
+
+def test_a_job_that_has_ended_is_not_begun_again_by_its_id(
+    jobs: Jobs, client: redis.Redis, clip: Path
+) -> None:
+    record, _ = jobs.submit(request(clip, clip.parent), job="a")
+    client.delete("rq:job:a", "rq:queue:mien-streams")
+    for ended in (
+        replace(record, state="failed", exit_code=UsageError.exit_code),
+        replace(record, state="failed", exit_code=JobError.exit_code, attempts=4),
+        replace(record, state="cancelled", exit_code=JobError.exit_code, attempts=4),
+    ):
+        jobs.store.put(ended)
+        assert jobs.submit(request(clip, clip.parent), job="a") == (ended, False)
+        assert client.llen("rq:queue:mien-streams") == 0
+
+
 @pytest.mark.parametrize("job", ["", "a b", "a:b", "é", "x" * 65])
 def test_an_id_that_is_none_is_refused(jobs: Jobs, clip: Path, job: str) -> None:
     with pytest.raises(UsageError, match="an id has"):
@@ -78,7 +110,11 @@ def test_what_is_not_there_is_said(jobs: Jobs) -> None:
         jobs.find("a")
 
 
-@pytest.mark.parametrize("hook", ["ftp://a/b", "nonsense", "http://", "https://u:p@a/b"])
+@pytest.mark.parametrize(
+    "hook",
+    ["ftp://a/b", "nonsense", "http://", "https://u:p@a/b", "http://a:b/", "http://a:99999/",
+     "http://a/b c", "http://a/b\n", "http://a/é"],
+)  # fmt: skip
 def test_a_webhook_that_cannot_be_told_is_refused(jobs: Jobs, clip: Path, hook: str) -> None:
     with pytest.raises(UsageError, match="webhook"):
         jobs.submit(request(clip, clip.parent), webhook=hook)
@@ -87,8 +123,10 @@ def test_a_webhook_that_cannot_be_told_is_refused(jobs: Jobs, clip: Path, hook: 
 def test_names_that_make_a_record_too_large_are_refused(jobs: Jobs, tmp_path: Path) -> None:
     long = tmp_path.joinpath(*["x" * 250] * 15)
     jobs.submit(request(long / "a.mp4", tmp_path), job="a")
-    with pytest.raises(UsageError, match="bytes too long"):
+    with pytest.raises(UsageError, match=r"names and addresses .* bytes too long"):
         jobs.submit(request(long / "a.mp4", long), job="b")
+    with pytest.raises(UsageError, match=r"names and addresses .* bytes too long"):
+        jobs.submit(request("a.mp4", tmp_path), job="b", webhook="http://a/" + "x" * MOST_BYTES)
     assert [record.id for record in jobs.all()] == ["a"]
     failed = carry_out(jobs, "a")
     assert failed.exit_code == SourceError.exit_code
@@ -356,12 +394,3 @@ def test_who_follows_a_job_waits_for_the_server_and_not_for_ever(
     with pytest.raises(JobError, match="forgotten"):
         follow(jobs, "a", on_change)
     assert seen[0] == "queued"
-
-
-def test_the_record_of_a_newer_attempt_is_not_overwritten(jobs: Jobs, clip: Path) -> None:
-    record, _ = jobs.submit(request(clip, clip.parent), job="a")
-    older, newer = (replace(record, state="running", attempts=number) for number in (1, 2))
-    assert jobs.store.put(older)
-    assert jobs.store.put(newer)
-    assert not jobs.store.put(replace(older, done=7))
-    assert jobs.find("a").attempts == 2

@@ -51,9 +51,22 @@ def test_a_job_that_is_tried_again_fails_again(store: JobStore) -> None:
 
 
 def test_what_an_overtaken_attempt_says_does_not_count(store: JobStore) -> None:
-    store.put(replace(job("a", "running"), attempts=2))
+    newer = replace(job("a", "running"), attempts=2)
+    assert store.put(replace(newer, attempts=1))
+    assert store.put(newer)
+    assert not store.put(replace(newer, attempts=1, done=7))
     assert not store.put(replace(job("a", "failed"), attempts=1))
     assert store.ended()["failed"] == 0
+    assert store.get("a") == newer
+
+
+def test_who_thinks_a_job_lost_does_not_end_it_a_second_time(store: JobStore) -> None:
+    store.put(job("a", "finished"))
+    assert not store.put(job("a", "failed"), unless_over=True)
+    assert store.ended() == {"cancelled": 0, "failed": 0, "finished": 1}
+    assert store.get("a") == job("a", "finished")
+    assert store.put(job("b", "failed"), unless_over=True)
+    assert store.ended()["failed"] == 1
 
 
 def test_the_end_of_a_job_that_was_forgotten_counts_and_outlives_its_record(

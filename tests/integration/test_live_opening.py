@@ -18,6 +18,7 @@ from producer.live import LiveOptions
 from producer.source import open_source
 from tests.cameras import Camera, Porter, Proxy, camera_clip
 from tests.e2e.conftest import command
+from tests.waiting import wait_for
 
 PATIENT = (20.0, 20.0)
 SOON_S = 5.0
@@ -41,13 +42,6 @@ def after(seconds_s: float, ends: Callable[[], bool]) -> Callable[[str], bool]:
     return lambda trouble: time.monotonic() < until_s or ends()
 
 
-def wait_for(what: Callable[[], bool], limit_s: float) -> None:
-    deadline_s = time.monotonic() + limit_s
-    while not what():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.05)
-
-
 def are_gone(*names: str, but: AbstractSet[threading.Thread] = frozenset()) -> bool:
     threads = set(threading.enumerate()) - but
     return not [thread for thread in threads if thread.name in names]
@@ -69,7 +63,7 @@ def test_a_camera_that_says_nothing_is_left_when_asked(
                 wait=after(0.5, ends),
             )
         assert time.monotonic() - began_s < SOON_S
-        assert porter.requests == 1
+        wait_for(lambda: porter.requests == 1, SOON_S)
         wait_for(lambda: are_gone("camera", but=others), SOON_S)
 
 

@@ -1,9 +1,11 @@
 """A camera's HLS playlist: it rolls, is read while it runs, ends, and goes on after a failure."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.broadcast import Silent, served
 from tests.live import INFO, feed, is_gapless, names, settings_for, shown
 from workers.encoder import open_sink
 from workers.hls import end_playlist
@@ -226,13 +228,33 @@ def test_another_programs_segments_are_not_ours_though_they_are_called_alike(pat
     assert read_playlist(path, 2) == RollingPlaylist(2)
 
 
-@pytest.mark.parametrize("stem", ["a.b", "my cam (1)", "caméra", "live-00000"])
-def test_a_playlist_is_known_again_by_any_name(tmp_path: Path, stem: str) -> None:
-    path = tmp_path / f"{stem}.m3u8"
-    for _ in range(2):  # the second goes on with one that was ended
+def play_twice(path: Path) -> None:
+    """The second time goes on with a playlist that was ended."""
+    for _ in range(2):
         sink = begin(path)
         for _ in feed(sink, range(SEGMENT)):
             pass
         sink.finish()
+
+
+@pytest.mark.parametrize("stem", ["a.b", "my cam (1)", "caméra", "live-00000"])
+def test_a_playlist_is_known_again_by_any_name(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.m3u8"
+    play_twice(path)
     assert segments(path) == [f"{stem}-00000.ts", f"{stem}-00001.ts"]
     assert path.read_text().count("#EXT-X-DISCONTINUITY\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("stem", "listed"),
+    [("cam#1", "cam%231"), ("#", "%23"), ("50%41?", "50%2541%3F"), ("door:2", "door%3A2")],
+)
+def test_players_find_the_segments_whatever_signs_are_in_the_name(
+    tmp_path: Path, stem: str, listed: str
+) -> None:
+    path = tmp_path / f"{stem}.m3u8"
+    play_twice(path)
+    lines = path.read_text().splitlines()
+    assert [n for n in lines if n[0] != "#"] == [f"{listed}-00000.ts", f"{listed}-00001.ts"]
+    with served(partial(Silent, directory=str(tmp_path))) as place:
+        assert shown(f"http://{place}/{listed}.m3u8") == [*range(SEGMENT)] * 2

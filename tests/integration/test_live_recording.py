@@ -15,6 +15,7 @@ from tests.live import (
     FPS,
     FRAME_NS,
     INFO,
+    SIZE,
     feed,
     is_gapless,
     names,
@@ -25,6 +26,7 @@ from tests.live import (
 )
 from workers.encoder import check_outputs, open_sink
 from workers.live_encoder import LiveEncoder
+from workers.live_pictures import EncodedPicture, VideoFormat
 from workers.recording import Recording
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +139,7 @@ def test_what_a_killed_process_recorded_can_be_played(tmp_path: Path) -> None:
         assert numbers[-1] >= written - 2 * FPS
         cut = sorted(tmp_path.glob(f"cut-*.{kind}"), key=lambda path: path.stat().st_mtime_ns)
         numbers = [number for path in cut for number in shown(path)]
-        assert len(cut) == 4
+        assert len(cut) in {written // 50 + 1, (written + 1) // 50 + 1}
         assert is_gapless(numbers)
         assert numbers[-1] >= written - 2 * FPS
     # and the next attempt's playlist goes on from the last one's
@@ -223,6 +225,31 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="was not overwritten"):
         next(feed(sink, range(1)))
     assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("segment_s", [None, 600])
+def test_a_relative_name_may_hold_a_colon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segment_s: float | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sink = open_sink(settings_for(Path("cam:front.mkv"), segment_s=segment_s), INFO, None)
+    for _ in feed(sink, range(10)):
+        pass
+    sink.finish()
+    (path,) = tmp_path.iterdir()
+    assert path.name.startswith("cam:front")
+    assert shown(path) == list(range(10))
+
+
+@pytest.mark.parametrize("segment_s", [None, 600])
+def test_a_file_that_cannot_be_opened_leaves_its_name_free(
+    tmp_path: Path, segment_s: float | None
+) -> None:
+    (settings,) = settings_for(tmp_path / "cam.mkv", segment_s=segment_s)
+    recording = Recording(settings, VideoFormat("no codec", "none", *SIZE, None))
+    with pytest.raises(ValueError, match="no codec"):
+        recording.put(EncodedPicture(b"", 0, 1, is_key=True))
+    assert names(tmp_path) == []
 
 
 def test_wrong_wishes_for_cameras_are_refused_in_one_sentence(tmp_path: Path) -> None:

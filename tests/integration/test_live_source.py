@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from producer.source import open_source
 from tests.builders import read_number
 from tests.cameras import Camera, Gatekeeper, Porter, Proxy, camera_clip
 from tests.servers import free_port
+from tests.waiting import wait_for
 from tests.watcher import QUICK, Watcher, epochs
 
 
@@ -96,7 +97,10 @@ def test_a_connection_that_freezes_is_cut_and_made_again(camera: Camera) -> None
 
 
 def test_a_short_freeze_is_an_outage_of_the_same_connection(camera: Camera) -> None:
-    with Proxy(camera.port) as proxy, Watcher(camera.url(port=proxy.port)) as watcher:
+    with (
+        Proxy(camera.port) as proxy,
+        Watcher(camera.url(port=proxy.port), read_s=10) as watcher,
+    ):
         watcher.more()
         proxy.freeze()
         time.sleep(1.5)
@@ -248,6 +252,30 @@ def test_time_begins_when_the_first_frame_is_asked_for(camera: Camera) -> None:
     assert source.skipped == 0
 
 
+def test_a_camera_whose_next_key_picture_is_far_away_is_waited_for(camera: Camera) -> None:
+    camera_clip(camera.folder / "clip.mp4", frames=100, gop=100)
+    source = open_source(camera.url(), timeout_s=QUICK)
+    assert isinstance(source, LiveSource)
+    time.sleep(1.5)  # as long as it takes to load the networks
+    frames = [item for item in islice(source.frames(), 100) if isinstance(item, Frame)]
+    source.close()
+    assert len(frames) > 25, "they go on"
+    assert source.trouble == ""
+    assert source.reconnects == 0
+
+
+def test_a_camera_that_sends_no_key_picture_any_more_is_opened_again(camera: Camera) -> None:
+    camera_clip(camera.folder / "clip.mp4", frames=1000, gop=1000)
+    source = open_source(camera.url(), timeout_s=QUICK)
+    assert isinstance(source, LiveSource)
+    time.sleep(1.5)
+    for _ in source.frames():
+        if source.reconnects:
+            break
+    source.close()
+    assert source.reconnects_by == {"no picture": 1}
+
+
 def test_a_reader_that_falls_behind_goes_on_with_what_is_new(camera: Camera) -> None:
     source = open_source(camera.url(), timeout_s=QUICK)
     assert isinstance(source, LiveSource)
@@ -264,6 +292,19 @@ def test_a_reader_that_falls_behind_goes_on_with_what_is_new(camera: Camera) -> 
     assert source.corrupt == 0, "nothing is decoded that needs what was left out"
     assert found[-1].capture is not None
     assert time.monotonic_ns() - found[-1].capture.arrived_ns < 1e9
+
+
+def test_what_nobody_takes_from_a_camera_does_not_fill_the_memory(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.connection.MOST_BYTES", 1)
+    source = open_source(camera.url(), timeout_s=QUICK)
+    assert isinstance(source, LiveSource)
+    wait_for(lambda: source.skipped > 5, 10)
+    items = source.frames()
+    assert all(isinstance(next(items), Frame) for _ in range(3)), "what is new is shown"
+    source.close()
+    assert source.corrupt == 0
 
 
 def test_a_camera_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:

@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import OutputError, UsageError
+from mien.contract.live import BUSY, LATE
 from mien.contract.outputs import OutputSettings
 from mien.transport.redis import RedisTransport
 from tests.cameras import Camera, camera_clip
-from tests.live_runs import Run, check_books, lines_of, request_for
+from tests.live import settings_for
+from tests.live_runs import BEHIND, Run, check_books, check_hardly_any_lost, lines_of, request_for
 from tests.pipelines import FixedTime
 from tests.servers import Server
+from workers.hls_playlist import RollingPlaylist, write_playlist
 
 
 def test_an_outage_is_in_the_picture_the_results_and_the_report(
@@ -33,7 +36,7 @@ def test_an_outage_is_in_the_picture_the_results_and_the_report(
     run.wait_back()
     outcome = run.end()
     assert outcome.end.reason == "stopped"
-    assert check_books(tmp_path, outcome) == {}
+    check_hardly_any_lost(tmp_path, outcome)
 
     lines = lines_of(tmp_path)
     times = [line["time_s"] for line in lines]
@@ -83,6 +86,22 @@ def test_results_are_in_their_file_while_the_stream_runs(camera: Camera, tmp_pat
     assert len(lines_of(tmp_path)) > len(before)
 
 
+def test_results_of_before_outlive_a_run_whose_outputs_cannot_be_opened(
+    camera: Camera, tmp_path: Path
+) -> None:
+    path, results = tmp_path / "live.m3u8", tmp_path / "results.jsonl"
+    playlist = RollingPlaylist(2)
+    playlist.add("live-00000.ts", 2.0, 0.0, is_break=False)
+    write_playlist(path, playlist)
+    path.with_name("live-00000.ts").touch()
+    path.with_name("live-00001.ts").mkdir()  # it has to go, and cannot
+    results.write_text("of before\n")
+    outputs = tuple(settings_for(path, overwrite=True))
+    with pytest.raises(OutputError, match="cannot write"):
+        Run(request_for(camera, tmp_path, outputs=outputs, overwrite=True))
+    assert results.read_text() == "of before\n"
+
+
 def test_parquet_is_refused_before_anything_is_written(camera: Camera, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Parquet"):
         Run(request_for(camera, tmp_path, results=tmp_path / "results.parquet"))
@@ -101,12 +120,12 @@ def test_with_a_slow_analyzer_no_picture_waits_longer_and_longer(
         run.wait_for(25 * (seconds + 1))
         latencies.append([latency for _, latency in list(live._written)[-25:]])
     reasons = check_books(tmp_path, run.end())
-    assert {"late", "analyzers busy"} >= set(reasons)
+    assert set(reasons) <= BEHIND
     assert reasons["analyzers busy"] > 20, "asked for more than it can do"
     faces = [line for line in lines_of(tmp_path) if line["faces"]]
     assert len(faces) > 40, "what it can do is of use"
     lost = [line for line in lines_of(tmp_path) if line["faces"] is None]
-    assert {line["reason"] for line in lost} == set(reasons)
+    assert {BUSY, LATE} & set(reasons) <= {line["reason"] for line in lost} <= set(reasons)
     early, late = (median(chain(*part)) for part in (latencies[2:7], latencies[15:]))
     assert late < early + 0.2
     assert late < 0.6
@@ -167,6 +186,19 @@ def test_a_constant_rate_goes_on_through_an_outage(camera: Camera, tmp_path: Pat
     assert abs(len(times) / 10 - outcome.end.end_ns / 1e9) < 0.2
 
 
+def test_a_constant_rate_shows_and_analyses_a_camera_of_few_pictures(
+    camera: Camera, tmp_path: Path
+) -> None:
+    camera_clip(camera.folder / "clip.mp4", frames=20, fps=Fraction(4, 5))
+    output = OutputSettings(tmp_path / "out.mp4", Fraction(10))
+    run = Run(request_for(camera, tmp_path, outputs=(output,)))
+    run.wait_for(4)
+    outcome = run.end()
+    check_books(tmp_path, outcome)
+    assert outcome.outputs[0].frames > 10 * outcome.end.end_ns / 1e9 / 2
+    assert [line for line in lines_of(tmp_path) if line["faces"]]
+
+
 def test_one_dead_camera_harms_no_other(tmp_path: Path) -> None:
     runs, cameras = [], []
     for name in ("well", "dead"):
@@ -184,7 +216,7 @@ def test_one_dead_camera_harms_no_other(tmp_path: Path) -> None:
         outcomes = [run.end() for run in runs]
         for camera in cameras:
             camera.kill()
-    assert check_books(tmp_path / "well", outcomes[0]) == {}
+    check_hardly_any_lost(tmp_path / "well", outcomes[0])
     check_books(tmp_path / "dead", outcomes[1])
     assert not [line for line in lines_of(tmp_path / "well") if "event" in line]
     assert lines_of(tmp_path / "dead")[-1]["event"] == "outage"

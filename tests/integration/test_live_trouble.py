@@ -13,11 +13,12 @@ import av
 import numpy as np
 import pytest
 
+from mien.contract.live import SLOW_DECODER, SLOW_ENCODER
 from mien.transport.ports import AWAY
 from mien.transport.redis import RedisTransport
 from tests.builders import read_number
 from tests.cameras import Camera, Proxy, camera_clip
-from tests.live_runs import Run, check_books, lines_of, request_for
+from tests.live_runs import BEHIND, Run, check_books, check_hardly_any_lost, lines_of, request_for
 from tests.pipelines import FixedTime
 from tests.servers import Server
 
@@ -69,14 +70,13 @@ def test_while_the_server_is_away_the_camera_is_recorded_without_faces(
     assert written > 0.8 * 25 * passed_s, "the pictures go on"
     reasons = check_books(tmp_path, outcome)
     assert reasons[AWAY] > 5 * AWAY_S
-    busy = {"encoder behind", "decoder behind"}  # on a machine with other things to do
-    assert set(reasons) <= {AWAY, "late", "analyzers busy", *busy}
+    assert set(reasons) <= {AWAY, *BEHIND}
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["frames"]["failed"] == 0
     assert report["live"]["outages"] == 0
     assert report["live"]["latency_p99_s"] < 1.2
     assert {line.get("reason") for line in frames_of(tmp_path)} >= {None, AWAY}
-    lost = sum(reasons.get(reason, 0) for reason in busy)
+    lost = sum(reasons.get(reason, 0) for reason in (SLOW_DECODER, SLOW_ENCODER))
     assert outcome.outputs[0].frames == outcome.end.frame_count - lost
 
 
@@ -105,7 +105,7 @@ def test_a_net_that_loses_a_fifth_of_it_and_freezes_is_told_in_every_book(
         run.wait_for(run.stream.progress.frames + 75)
         outcome = run.end()
     reasons = check_books(tmp_path, outcome)
-    assert set(reasons) <= {"decoder behind", "late", "analyzers busy"}
+    assert set(reasons) <= BEHIND
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["frames"]["corrupt"] == outcome.end.corrupt
     assert report["live"]["drops"].get("corrupt", 0) == outcome.end.corrupt
@@ -134,10 +134,10 @@ def test_a_camera_that_comes_back_with_another_codec_goes_on_in_the_same_file(
     run.wait_back()
     run.wait_for(run.stream.progress.frames + 25)
     outcome = run.end()
-    assert check_books(tmp_path, outcome) == {}
+    check_hardly_any_lost(tmp_path, outcome)
     lines = frames_of(tmp_path)
     assert {line["epoch"] for line in lines} == {0, 1}
-    assert all(line["faces"] for line in lines)
+    assert all(line["faces"] for line in lines if "reason" not in line)
     with av.open(tmp_path / "out.mp4") as container:
         numbers = [
             read_number(frame.to_ndarray(format="rgb24").astype(np.uint8))

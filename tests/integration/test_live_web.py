@@ -1,18 +1,22 @@
-"""Live playlists over HTTP: they come in bursts, and are shown at their own speed."""
+"""Live sources over HTTP: a playlist comes in bursts and is shown at its own speed, a camera's
+pictures are shown as they come."""
 
 import time
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
+
+import pytest
 
 from mien.contract.frames import Frame
 from producer.live import LiveSource
 from producer.source import open_source
-from tests.broadcast import broadcasting
+from tests.broadcast import broadcasting, photographing
 from tests.builders import read_number
 
 
 def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with broadcasting(tmp_path, 10) as address:
         source = open_source(address, timeout_s=(5.0, 5.0))
@@ -24,6 +28,8 @@ def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
                 taken.append(time.monotonic())
         source.close()
     assert source.reason == "end of file"
+    assert source.trouble == ""
+    assert [record.args[1] for record in caplog.records if record.args] == ["the stream ended"]
     numbers = [read_number(frame.picture) for frame in frames]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert len(numbers) > 150
@@ -32,3 +38,22 @@ def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
     assert utc_ns == sorted(utc_ns), "it is captured when it is due, though it came in a burst"
     early = [at - taken[0] - frame.pts_ns / 1e9 for at, frame in zip(taken, frames, strict=True)]
     assert min(early) > -0.1, "no picture is handed on before its time"
+
+
+@pytest.mark.parametrize("fps", [50, 10])
+def test_a_camera_that_sends_jpegs_is_shown_as_they_come_however_many(fps: int) -> None:
+    """FFmpeg counts 25 of them a second."""
+    with photographing(fps) as (address, sent_s):
+        source = open_source(address, timeout_s=(5.0, 5.0))
+        assert isinstance(source, LiveSource)
+        late_s, drifts_ns = [], []
+        for item in source.frames():
+            if isinstance(item, Frame):
+                assert item.capture
+                late_s.append(time.monotonic() - sent_s[read_number(item.picture)])
+                drifts_ns.append(item.pts_ns - item.capture.arrived_ns)
+            if len(late_s) == 5 * fps:
+                break
+        source.close()
+    assert median(late_s[-fps:]) < 1, "it does not grow"
+    assert max(drifts_ns) - min(drifts_ns) < 1e7, "its time is that of its arrival"

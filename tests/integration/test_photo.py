@@ -138,6 +138,20 @@ def test_a_colour_profile_is_applied(tmp_path: Path) -> None:
     assert np.allclose(pixels(tmp_path / "swap.png")[0, 0], [30, 200, 60], atol=3)
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_a_colour_profile_is_applied_where_opacity_or_a_palette_is(
+    tmp_path: Path, mode: str
+) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    image = Image.new("RGB", (4, 4), (200, 30, 60)).convert(mode, palette=Image.Palette.ADAPTIVE)
+    if mode == "RGBA":
+        image.putpixel((0, 0), (200, 30, 60, 128))
+    image.save(tmp_path / "a.png", icc_profile=swap_primaries(srgb.tobytes()))
+    shown = pixels(tmp_path / "a.png")
+    assert np.allclose(shown[3, 3], [30, 200, 60], atol=3)
+    assert mode == "P" or np.allclose(shown[0, 0], [142, 227, 157], atol=3), "over white"
+
+
 def swap_primaries(profile: bytes) -> bytes:
     """A profile in which red stands for green and green for red."""
     return profile.replace(b"rXYZ", b"xXYZ").replace(b"gXYZ", b"rXYZ").replace(b"xXYZ", b"gXYZ")

@@ -10,7 +10,7 @@ import pytest
 
 from mien.contract.errors import SourceError
 from mien.contract.frames import Frame
-from producer.completeness import is_cut_off
+from producer.completeness import SEGMENT, is_cut_off
 from producer.source import Source, open_source
 from tests.builders import Sound, make_clip, read_number
 
@@ -148,6 +148,30 @@ def test_a_whole_file_is_not_called_cut_off(tmp_path: Path, name: str) -> None:
     path = make_clip(tmp_path / name, frames=10, codec=codec, audio=sound)
     assert not is_cut_off(path)
     assert read_all(path)[1].reason == "end of file"
+
+
+@pytest.mark.parametrize("sound", [None, Sound(start_s=599)], ids=["silent", "heard"])
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
+def test_a_whole_file_may_start_anywhere(tmp_path: Path, name: str, sound: Sound | None) -> None:
+    _, source = read_all(make_clip(tmp_path / name, frames=60, start_s=600, audio=sound))
+    assert source.reason == "end of file"
+    assert source.info.duration_ns is not None
+    early_ns = 0 if name != "a.mkv" else source.info.first_pts_ns  # it tells that of the whole
+    assert abs(source.info.duration_ns - early_ns - 2_400_000_000) < 100_000_000
+
+
+@pytest.mark.parametrize("start_s", [0, 600])
+def test_a_matroska_file_of_unknown_size_is_cut_off_by_its_length(
+    tmp_path: Path, start_s: int
+) -> None:
+    path = make_clip(tmp_path / "a.mkv", frames=100, start_s=start_s)
+    data = path.read_bytes()
+    at = data.index(SEGMENT) + len(SEGMENT)
+    path.write_bytes(data[:at] + b"\x01" + b"\xff" * 7 + data[at + 8 :])
+    assert read_all(path)[1].reason == "end of file"
+    cut(path, 0.6)
+    assert not is_cut_off(path)
+    assert read_all(path)[1].reason == "damaged"
 
 
 PAUSE = [3600 * index + (900_000 if index >= 30 else 0) for index in range(60)]

@@ -217,7 +217,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+@pytest.mark.parametrize("scheme", ["rtsp", "Rtsp", "http", "HTTP"])
 def test_a_refused_connection_says_so_without_the_password(scheme: str) -> None:
     with pytest.raises(SourceError) as caught:
         open_source(f"{scheme}://user:hunter2@127.0.0.1:{free_port()}/live", timeout_s=(2.0, 2.0))

@@ -175,6 +175,59 @@ def test_frames_of_another_size_are_fitted_into_the_first(tmp_path: Path) -> Non
     assert all(later.pts_ns > sooner.pts_ns for sooner, later in pairwise(frames))
 
 
+WIDE = Fraction(64, 45)
+"""A pixel of 16:9 in standard definition; one of 4:3 is 16:15."""
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_pixels_of_another_shape_are_fitted_from_their_first_frame_on(
+    tmp_path: Path, codec: str, interlaced: bool
+) -> None:
+    path = tmp_path / "all.ts"
+    with path.open("wb") as out:
+        for number, sar in enumerate((Fraction(16, 15), WIDE, Fraction(16, 15))):
+            part = make_clip(
+                tmp_path / "part.ts", frames=10, first_number=10 * number, size=(720, 576),
+                codec=codec, sar=sar, bframes=2, interlaced=interlaced,
+            )  # fmt: skip
+            out.write(part.read_bytes())
+    _, frames = read_all(path)
+    assert {(f.picture.width, f.picture.height) for f in frames} == {(768, 576)}
+    lumas = [frame.picture.planes()[0] for frame in frames]
+    bars = [bool((luma[:72] == 16).all() and (luma[-72:] == 16).all()) for luma in lumas]
+    assert bars == [10 <= number < 20 for number in range(30)]
+    if not interlaced:
+        shown = [luma[72:-72] if barred else luma for luma, barred in zip(lumas, bars, strict=True)]
+        assert [read_number(luma) for luma in shown] == list(range(30))
+
+
+def test_a_frame_of_another_size_has_an_aspect_of_its_own(tmp_path: Path) -> None:
+    parts = [
+        make_clip(tmp_path / "a.ts", frames=10, sar=Fraction(4, 3), size=(120, 120)),
+        make_clip(tmp_path / "b.ts", frames=10, first_number=10),
+    ]
+    path = tmp_path / "all.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    _, frames = read_all(path)
+    assert [read_number(frame.picture) for frame in frames] == list(range(20))
+    assert not any((frame.picture.planes()[0][0] == 16).all() for frame in frames), "no bars"
+
+
+def test_what_the_container_says_of_pixels_is_obeyed(tmp_path: Path) -> None:
+    plain, path = make_clip(tmp_path / "plain.mp4", frames=3), tmp_path / "a.mp4"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    info, frames = read_all(path)
+    assert (info.width, info.height) == (320, 120)
+    assert [read_number(frame.picture) for frame in frames] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.ts", "mpeg2video")])
 def test_interlaced_frames_are_made_whole_at_their_own_times(
     tmp_path: Path, name: str, codec: str

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.errors import OutputError
+from mien.contract.errors import OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.contract.stage import StageClock
@@ -200,6 +200,15 @@ def test_the_report_tells_settings_hashes_and_seconds(tmp_path: Path) -> None:
     assert {"decode", "encode", "annotate", "wall"} <= set(report["seconds"])
     assert report["tracks"][0]["shown_s"] == {"happy": 0.4}
     assert str(tmp_path) not in json.dumps(report["source"])
+
+
+def test_where_one_file_fails_none_is_in_place(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", size=SIZE, frames=10)
+    (tmp_path / "report.json").write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        run(request_for(clip, tmp_path / "out.mp4"))  # the report is written last of all
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "report.json"}
+    assert (tmp_path / "report.json").read_text() == "mine"
 
 
 def test_an_attempt_that_another_has_taken_over_puts_nothing_in_place(tmp_path: Path) -> None:

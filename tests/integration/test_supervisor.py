@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment import Daemon, children, stream_worker, wait_for
+from mien.contract.outputs import OutputSettings
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.jobs.environment import REDIS_URL
+from mien.jobs.queue import Jobs
+from tests.deployment import Daemon, children, stream_worker
 from tests.monitoring import fetch
 from tests.servers import Server, free_port
+from tests.waiting import wait_for
 
 SCRIPT = """
 import logging, os, signal, sys
@@ -29,6 +34,19 @@ def fork_and_stop():
         os.kill(os.getpid(), signal.SIGTERM)
     return child
 os.fork = fork_and_stop
+"""
+
+TOLD_JUST_BEFORE_THE_FORK = """
+import os, signal
+from mien.jobs import supervisor
+from mien.jobs.stream_worker import StreamWorker
+prepare = StreamWorker.prepare_execution
+def prepare_and_stop(worker, job):
+    execution = prepare(worker, job)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return execution
+StreamWorker.prepare_execution = prepare_and_stop
+supervisor.work({url!r})
 """
 
 WORKERS_WITH_A_BUG = """
@@ -53,6 +71,23 @@ def supervisor(server: Server, log: Path, change: str) -> Daemon:
 def test_a_wish_to_stop_that_comes_amid_the_start_is_heard(server: Server, tmp_path: Path) -> None:
     with supervisor(server, tmp_path / "log", TOLD_AMID_ITS_START) as daemon:
         assert daemon.wait() == 0
+
+
+def test_a_camera_that_is_just_being_begun_when_its_worker_is_told_to_stop_is_handed_on(
+    server: Server, tmp_path: Path
+) -> None:
+    absent = f"rtsp://127.0.0.1:{free_port()}/1"
+    wish = RunRequest(
+        absent, AnalysisRequest(), (OutputSettings(tmp_path / "cam.mkv", None),), attached=True
+    )
+    script, env = TOLD_JUST_BEFORE_THE_FORK.format(url=server.url), {REDIS_URL: server.url}
+    with Jobs(server.url) as jobs:
+        jobs.submit(wish, job="begun")
+        with Daemon(sys.executable, "-c", script, log=tmp_path / "log", env=env) as daemon:
+            assert daemon.wait() == 0
+        found = jobs.find("begun")
+        assert (found.state, found.attempts, found.error) == ("queued", 1, None)
+        jobs.cancel("begun")
 
 
 def test_a_worker_that_dies_of_a_bug_says_so(server: Server, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Colour, Picture
-from workers.annotation import Annotator, annotate
+from workers.annotation import Annotator
 from workers.labels import chip_size
 from workers.palette import Look, colour_of, ink_on
 from workers.placement import place
@@ -45,8 +45,8 @@ def to_rgb(look: Look, y: float, u: float, v: float) -> tuple[float, float, floa
 def test_no_face_changes_nothing() -> None:
     picture = grey_i420(64, 48)
     before = picture.data.copy()
-    annotate(picture, [], blur=False)
-    annotate(picture, [], blur=True)
+    Annotator(blur=False).draw(picture, [])
+    Annotator(blur=True).draw(picture, [])
     assert np.array_equal(picture.data, before)
 
 
@@ -55,7 +55,7 @@ def test_samples_far_from_a_face_stay_bit_for_bit() -> None:
     picture = grey_i420(640, 360)
     picture.data[:] = rng.integers(0, 256, picture.data.shape, np.uint8)
     before = picture.planes()[0].copy()
-    annotate(picture, [face((300, 150, 380, 240))], blur=False)
+    Annotator(blur=False).draw(picture, [face((300, 150, 380, 240))])
     after = picture.planes()[0]
     changed = np.argwhere(before != after)
     assert changed[:, 0].min() > 100
@@ -70,7 +70,7 @@ def test_samples_far_from_a_face_stay_bit_for_bit() -> None:
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_the_label_has_the_colour_of_its_expression(expression: str, full_range: bool) -> None:
     picture = grey_i420(1920, 1080, colour=Colour(1, 1, 1, full_range))
-    annotate(picture, [face((800, 400, 1100, 700), expression)], blur=False)
+    Annotator(blur=False).draw(picture, [face((800, 400, 1100, 700), expression)])
     luma, cb, cr = picture.planes()
     # just inside of the chip's left edge, where no letter is
     y, u, v = (
@@ -83,7 +83,7 @@ def test_the_label_has_the_colour_of_its_expression(expression: str, full_range:
 
 def test_photos_get_the_same_colours() -> None:
     picture = grey_rgb(1920, 1080)
-    annotate(picture, [face((800, 400, 1100, 700), "sad")], blur=False)
+    Annotator(blur=False).draw(picture, [face((800, 400, 1100, 700), "sad")])
     got = picture.data[380, 806].astype(int)
     assert np.abs(got - np.array(colour_of(EXPRESSIONS.index("sad")))).max() < 14
 
@@ -102,7 +102,7 @@ def test_ink_contrasts_with_its_patch() -> None:
 @pytest.mark.parametrize("level", [20, 128, 230])
 def test_the_frame_shows_on_dark_and_bright_ground(level: int) -> None:
     picture = grey_i420(640, 360, level)
-    annotate(picture, [face((300, 150, 380, 240), "neutral")], blur=False)
+    Annotator(blur=False).draw(picture, [face((300, 150, 380, 240), "neutral")])
     row = picture.planes()[0][200, 290:310].astype(int)
     assert np.abs(row - level).max() > 60 or np.ptp(row) > 60
 
@@ -198,7 +198,7 @@ def test_any_box_can_be_drawn(boxes: list[Box], blur: bool) -> None:
     """Upside down, empty or outside: never an error, never a write beyond the planes."""
     faces = [face(box) for box in boxes]
     for picture in (grey_i420(322, 242), grey_rgb(321, 241)):
-        annotate(picture, faces, blur=blur)
+        Annotator(blur=blur).draw(picture, faces)
         assert picture.data.shape in {(363, 322), (241, 321, 3)}
 
 
@@ -208,7 +208,7 @@ def test_blur_leaves_no_detail_of_a_face(make: object) -> None:
     rng = np.random.default_rng(1)
     picture.data[:] = rng.integers(0, 256, picture.data.shape, np.uint8)
     before = picture.data.copy()
-    annotate(picture, [face((200, 100, 320, 240))], blur=True)
+    Annotator(blur=True).draw(picture, [face((200, 100, 320, 240))])
     for plane in picture.planes():
         step = picture.height // plane.shape[0]
         region = plane[100 // step : 240 // step, 200 // step : 320 // step].astype(float)
@@ -222,7 +222,7 @@ def test_blur_of_different_details_with_equal_averages_looks_equal() -> None:
     for pattern in ([[0, 200], [200, 0]], [[200, 0], [0, 200]]):
         picture = grey_i420(640, 360)
         picture.planes()[0][:] = np.tile(np.array(pattern, np.uint8), (180, 320))
-        annotate(picture, [face((200, 100, 320, 240))], blur=True)
+        Annotator(blur=True).draw(picture, [face((200, 100, 320, 240))])
         results.append(picture.planes()[0][105:235, 205:315].astype(int))
     assert np.abs(results[0] - results[1]).max() <= 3
 
@@ -230,16 +230,26 @@ def test_blur_of_different_details_with_equal_averages_looks_equal() -> None:
 def test_blur_covers_the_corners_of_the_box() -> None:
     picture = grey_i420(640, 360)
     picture.planes()[0][:] = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (180, 320))
-    annotate(picture, [face((200, 100, 320, 240))], blur=True)
+    Annotator(blur=True).draw(picture, [face((200, 100, 320, 240))])
     luma = picture.planes()[0].astype(int)
     for y, x in ((101, 201), (101, 318), (238, 201), (238, 318)):
         assert 60 < luma[y, x] < 200
 
 
+@pytest.mark.parametrize("make", [grey_i420, grey_rgb])
+@pytest.mark.parametrize("box", [(0, 60, 200, 300), (300, 0, 420, 140), (440, 160, 640, 360)])
+def test_a_face_at_the_edge_of_the_picture_is_hidden_up_to_the_edge(box: Box, make: object) -> None:
+    picture = grey_i420(640, 360) if make is grey_i420 else grey_rgb(640, 360)
+    picture.planes()[0][:] = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (180, 320))
+    Annotator(blur=True).draw(picture, [face(box)])
+    x1, y1, x2, y2 = map(int, box)
+    assert np.ptp(picture.planes()[0][y1:y2, x1:x2]) < 40
+
+
 def test_small_faces_are_hidden_too() -> None:
     picture = grey_i420(640, 360)
     picture.planes()[0][:] = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (180, 320))
-    annotate(picture, [face((200, 100, 212, 114))], blur=True)
+    Annotator(blur=True).draw(picture, [face((200, 100, 212, 114))])
     assert np.ptp(picture.planes()[0][101:113, 201:211]) < 40
 
 
@@ -251,7 +261,7 @@ def test_a_picture_of_which_nothing_is_known_is_hidden_whole_or_left_as_it_is(
     rng = np.random.default_rng(1)
     picture.data[:] = rng.integers(0, 256, picture.data.shape, np.uint8)
     before = picture.data.copy()
-    annotate(picture, None, blur=False)
+    Annotator(blur=False).draw(picture, None)
     assert np.array_equal(picture.data, before)
-    annotate(picture, None, blur=True)
+    Annotator(blur=True).draw(picture, None)
     assert all(plane.astype(float).std() < 12 for plane in picture.planes())

@@ -60,9 +60,11 @@ def test_an_existing_file_is_replaced_with_overwrite(tmp_path: Path) -> None:
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     file = AtomicFile(tmp_path / "out.json", overwrite=False)
+    file.settle()
     (tmp_path / "out.json").write_text("somebody else's")
-    with pytest.raises(OutputError, match="appeared"):
-        file.commit()
+    for step in (file.settle, file.commit):
+        with pytest.raises(OutputError, match="appeared"):
+            step()
     assert (tmp_path / "out.json").read_text() == "somebody else's"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 

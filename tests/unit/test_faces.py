@@ -217,6 +217,20 @@ def test_the_summary_adds_up_to_the_time_that_a_face_was_there() -> None:
     assert track.as_dict()["shown_s"] == {"happy": 0.2}
 
 
+def test_a_summary_that_is_full_lets_go_of_the_face_not_seen_for_longest() -> None:
+    summary = Summary(most_tracks=2)
+    stays, *passing = ([float(x), 50.0, x + 60.0, 110.0] for x in (0, 150, 300, 450))
+    history = FaceHistory(GEOMETRY, 0.5)
+    for number, box in enumerate(passing):
+        for time_ns in (2 * number * 10**9, (2 * number + 1) * 10**9):
+            summary.add(history.add(number, time_ns, analysis(stays, box)))
+        for away_ns in range(100_000_000, 400_000_000, 100_000_000):
+            summary.add(history.add(number, time_ns + away_ns, analysis()))
+    summary.finish(6 * 10**9)
+    assert sorted(summary.tracks) == [1, 4]
+    assert summary.tracks[1].first_ns == 0
+
+
 def test_the_analysis_image_is_never_larger_than_the_source() -> None:
     assert plan_analysis(640, 360, analyze_size_px=1280, min_face_px=None) == GEOMETRY
 

@@ -17,7 +17,7 @@ from workers.faces import FaceHistory, FaceSnapshot
 from workers.found_lines import CHUNK_BYTES
 from workers.results import check_results, open_results
 from workers.results_port import Results
-from workers.results_table import COLUMNS, LIVE_COLUMNS
+from workers.results_table import COLUMNS, columns
 
 UTC_NS = 1_764_000_000_123_456_789
 CAPTURE = Capture(UTC_NS, 5, 2)
@@ -68,7 +68,7 @@ def test_rows_have_the_same_and_an_outage_is_a_row_without_a_frame(tmp_path: Pat
     results.finish(Origin())
     with path.open(newline="") as file:
         face, lost, outage = csv.DictReader(file)
-    assert list(face) == list(LIVE_COLUMNS)
+    assert list(face) == list(columns(live=True))
     assert (face["track"], face["utc"], face["epoch"]) == ("1", "2025-11-24T16:00:00.123Z", "2")
     assert (lost["frame"], lost["reason"], lost["outage_s"]) == ("6", "late", "")
     assert (outage["frame"], outage["time_s"]) == ("", "5.5")

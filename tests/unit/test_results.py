@@ -44,9 +44,14 @@ def filled(results: Results, confidence: float | None = 0.998) -> Results:
     return results
 
 
+def put_in_place(results: Results) -> None:
+    results.finish(Origin())
+    results.commit()
+
+
 def test_json_lines_have_the_documented_shape(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    filled(open_results(path, overwrite=False)).finish(Origin())
+    put_in_place(filled(open_results(path, overwrite=False)))
     first, empty, lost = (json.loads(line) for line in path.read_text().splitlines())
     assert first["v"] == 1
     assert first["frame"] == 0
@@ -72,14 +77,14 @@ def test_json_lines_have_the_documented_shape(tmp_path: Path) -> None:
 
 def test_a_detector_without_confidence_gives_null(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    filled(open_results(path, overwrite=False), confidence=None).finish(Origin())
+    put_in_place(filled(open_results(path, overwrite=False), confidence=None))
     first = json.loads(path.read_text().splitlines()[0])
     assert [face["confidence"] for face in first["faces"]] == [None, None]
 
 
 def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
-    filled(open_results(path, overwrite=False)).finish(Origin())
+    put_in_place(filled(open_results(path, overwrite=False)))
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == list(COLUMNS)
@@ -91,7 +96,7 @@ def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path: Path) -> Non
 
 def test_parquet_holds_the_same_rows_and_where_they_come_from(tmp_path: Path) -> None:
     path = tmp_path / "r.parquet"
-    filled(open_results(path, overwrite=False)).finish(Origin())
+    put_in_place(filled(open_results(path, overwrite=False)))
     table = Table()
     filled(table)
     pandas.testing.assert_frame_equal(pandas.read_parquet(path), table.frame())
@@ -115,8 +120,9 @@ def test_results_that_are_there_are_replaced_only_when_asked(tmp_path: Path, kin
     with pytest.raises(UsageError, match="--overwrite"):
         open_results(path, overwrite=False)
     results = filled(open_results(path, overwrite=True))
-    assert path.read_text() == "mine"
     results.finish(Origin())
+    assert path.read_text() == "mine"
+    results.commit()
     assert path.read_bytes() != b"mine"
 
 

@@ -56,10 +56,16 @@ def test_where_nothing_is_likely_the_label_still_follows_what_is_likeliest() -> 
 
 def test_the_number_on_a_label_follows_in_steps_that_can_be_read() -> None:
     smoother = Smoother(0.5)
-    steps = [smoother.update(1, sure_of(HAPPY, 0.9 - i / 100), i * STEP_NS) for i in range(40)]
-    for steady in steps:
-        assert abs(steady.told - steady.probabilities[HAPPY]) < READABLE_STEP
-    assert len({steady.told for steady in steps}) < 8
+    shares = [0.9 - i / 100 for i in range(40)]
+    told = [
+        smoother.update(1, sure_of(HAPPY, share), i * STEP_NS).told
+        for i, share in enumerate(shares)
+    ]
+    lag = 0.05  # so far the average is behind where a share falls by 0.1 a second
+    assert all(
+        -1e-6 < t - share < READABLE_STEP + lag for t, share in zip(told, shares, strict=True)
+    )
+    assert len(set(told)) < 8
 
 
 def test_a_new_label_comes_with_its_own_number() -> None:
@@ -67,7 +73,7 @@ def test_a_new_label_comes_with_its_own_number() -> None:
     looks = [HAPPY] * 10 + [SAD] * 10
     steps = [smoother.update(1, sure_of(e), i * STEP_NS) for i, e in enumerate(looks)]
     (change,) = (after for before, after in pairwise(steps) if before.shown != after.shown)
-    assert change.told == float(change.probabilities[SAD])
+    assert 0.5 < change.told < 0.7, "the old label's number was below, or 0.9"
 
 
 def test_without_smoothing_every_frame_speaks_for_itself() -> None:
@@ -83,11 +89,4 @@ def test_tracks_do_not_mix() -> None:
         smoother.update(1, sure_of(HAPPY), step * STEP_NS)
         steady = smoother.update(2, sure_of(SAD), step * STEP_NS)
     assert steady.shown == SAD
-    assert np.allclose(steady.probabilities, sure_of(SAD))
-
-
-def test_smoothed_probabilities_still_sum_to_one() -> None:
-    smoother = Smoother(0.5)
-    for step, expression in enumerate([HAPPY, SAD, HAPPY, HAPPY, SAD]):
-        steady = smoother.update(1, sure_of(expression), step * STEP_NS)
-        assert np.isclose(steady.probabilities.sum(), 1, atol=1e-5)
+    assert np.isclose(steady.told, sure_of(SAD)[SAD])
