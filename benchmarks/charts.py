@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
@@ -94,7 +95,7 @@ def draw_throughput(records: list[Record]) -> Figure:
                 continue
             fps = statistics.median(record["frames_per_s"][label])
             axes.barh(place, fps, 0.72, color=colour)
-            figures = f"{fps:.1f} · {fps / record['fps']:.2g}× real time"
+            figures = f"{_cut(fps)} · {_cut(fps / record['fps'])}× real time"
             axes.annotate(figures, (fps, place), (4, 0), textcoords="offset points", va="center")
             places.append(place)
             names.append(name)
@@ -109,6 +110,11 @@ def draw_throughput(records: list[Record]) -> Figure:
     axes.set_xlabel("frames a second, H.264 written, loading not counted")
     _caption(figure, axes, records)
     return figure
+
+
+def _cut(value: float) -> str:
+    """To one place, and never up."""
+    return f"{math.floor(10 * value) / 10:.1f}"
 
 
 def draw_memory(records: list[Record]) -> Figure:

@@ -6,7 +6,6 @@ python -m benchmarks.detection_page
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from benchmarks.detection import (
@@ -18,6 +17,7 @@ from benchmarks.detection import (
     SMALL_PX,
     Score,
 )
+from benchmarks.pages import put
 
 PAGE = Path(__file__).parents[1] / "docs" / "detectors.md"
 
@@ -30,16 +30,6 @@ def main() -> None:
     page = put(page, "confidences", confidence_rows(scores))
     page = put(page, "machine", [f"Times: {record['machine']}."])
     PAGE.write_text(page, encoding="utf-8")
-
-
-def put(page: str, name: str, lines: list[str]) -> str:
-    """The page with the lines between the marks `<!-- name -->` and `<!-- end -->`."""
-    begin, end = f"<!-- {name} -->", "<!-- end -->"
-    text = "\n".join([begin, *lines, end])
-    found = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not found.search(page):
-        raise ValueError(f"{PAGE.name} has no place for {name}")
-    return found.sub(lambda _: text, page, count=1)
 
 
 def detector_rows(scores: list[Score]) -> list[str]:

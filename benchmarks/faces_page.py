@@ -1,4 +1,4 @@
-"""Puts the figures of results/wild.json, wild_photos.json and slices.json into docs/faces.md.
+"""Puts the figures of results/wild*.json and slices.json into docs/faces.md.
 
 python -m benchmarks.faces_page
 """
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.detection_page import put
+from benchmarks.pages import put
 from benchmarks.wild_finds import DETECTORS
 
 PAGE = Path(__file__).parents[1] / "docs" / "faces.md"
@@ -17,16 +17,18 @@ RESULTS = Path(__file__).parent / "results"
 
 Record = dict[str, Any]
 
+AUGMENTATIONS = {"none": "none", "recipe": "as in the recipes", "more": "twice as far"}
+"""By name of the results file, what the page calls them."""
+
 
 def main() -> None:
-    wild, photos, slices = (
-        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("wild", "wild_photos", "slices")
-    )
+    wild, photos, slices = (_record(name) for name in ("wild", "wild_photos", "slices"))
+    augmentations = {name: _record(f"wild_augmentation_{name}") for name in AUGMENTATIONS}
     page = PAGE.read_text(encoding="utf-8")
     page = put(page, "sizes", size_rows(wild["sizes"]))
     page = put(page, "surrounds", surround_rows(wild["sizes"]))
     page = put(page, "variants", variant_rows(wild["variants"]))
+    page = put(page, "augmentations", augmentation_rows(augmentations))
     page = put(page, "photos", photo_rows(photos["photos"]))
     page = put(page, "slices", slice_rows(slices))
     page = put(page, "confusions", confusion_rows(slices["confusions"]))
@@ -85,6 +87,33 @@ def variant_rows(variants: list[Record]) -> list[str]:
     return rows
 
 
+def augmentation_rows(records: dict[str, Record]) -> list[str]:
+    """What is shipped, by weights that differ in how far their training pictures were moved."""
+    rows = [
+        "| detector | turned, moved, enlarged in training | the row itself | true square "
+        "| detected crop | points lost, square to crop |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for detector in DETECTORS:
+        for name, record in records.items():
+            chosen = [
+                size
+                for size in record["sizes"]
+                if size["detector"] == detector and size["surround"] is None
+            ]
+            keys = ("found", "row_right", "true_right", "right")
+            total = {key: sum(size[key] for size in chosen) for key in keys}
+            cells = " | ".join(_share(total, key) for key in keys[1:])
+            (shipped,) = (
+                way for way in record["variants"] if way["detector"] == detector and way["shipped"]
+            )
+            rows.append(
+                f"| {detector} | {AUGMENTATIONS[name]} | {cells} "
+                f"| {_points(shipped['lost_points'])} |"
+            )
+    return rows
+
+
 def photo_rows(photos: list[Record]) -> list[str]:
     heads = " | ".join(f"{name} tells" for name in DETECTORS)
     rows = [f"| photo | wanted | {heads} |", "| --- | --- |" + " --- |" * len(DETECTORS)]
@@ -135,6 +164,11 @@ def machine_lines(*records: Record) -> list[str]:
     if len(hashes) != 1:
         raise SystemExit("the results are of different weights: run all three again")
     return [f"Weights: tensors' sha256 `{hashes.pop()}`. Machine: {records[0]['machine']}."]
+
+
+def _record(name: str) -> Record:
+    record: Record = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return record
 
 
 def _share(counts: Record, part: str = "right", whole: str = "found") -> str:

@@ -25,11 +25,17 @@ def describe_machine() -> str:
 
 
 def _processor() -> str:
-    """The processor's name and its widest vector unit."""
+    """The processor's name, family and widest vector unit.
+
+    The family tells generations apart where a host hides the model.
+    """
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    flags = {
-        word for line in text.splitlines() if line.startswith("flags") for word in line.split()
+    first = text.partition("\n\n")[0]
+    facts = {
+        key.strip(): value.strip()
+        for key, _, value in (line.partition(":") for line in first.splitlines())
     }
     known = ("avx512_bf16", "avx512f", "avx2")
-    return f"{names[0] if names else platform.machine()} ({next(f for f in known if f in flags)})"
+    flags = facts["flags"].split()
+    unit = next(one for one in known if one in flags)
+    return f"{facts['model name']} (family {facts['cpu family']}, {unit})"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.machine import describe_machine
 from benchmarks.server import own_server
-from benchmarks.throughput import mien_fps
+from benchmarks.throughput import Measurement
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs.following import follow
@@ -49,18 +49,17 @@ def workers(url: str, wire: str) -> list[subprocess.Popen[bytes]]:
 
 def measure(clip: Path, folder: Path, wire: str, rounds: int) -> dict[str, list[float]]:
     """Frames a second by what ran."""
-    pipelines = Pipelines(["default"], "cpu")
+    alone = Measurement(clip, folder, Pipelines(["default"], "cpu"), encoder=None)
     found: dict[str, list[float]] = {}
     with own_server() as url:
         processes = workers(url, wire)
         try:
             jobs = Jobs(url)
-            mien_fps(clip, folder, Fraction(1), pipelines)
+            alone.mien_fps(Fraction(1))
             job_fps(jobs, clip, folder, Fraction(1))
             for _ in range(rounds):
                 for name, rate in RATES.items():
-                    alone = mien_fps(clip, folder, rate, pipelines)
-                    found.setdefault(f"mien run, {name}", []).append(alone)
+                    found.setdefault(f"mien run, {name}", []).append(alone.mien_fps(rate))
                     over = job_fps(jobs, clip, folder, rate)
                     found.setdefault(f"over Redis ({wire}), {name}", []).append(over)
         finally:

@@ -72,7 +72,8 @@ THREADS = click.option(
 @THREADS
 def train(
     recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...], fold: str | None,
-    soft_labels_file: Path | None, compiled: bool | None, threads: int | None, **options: Any,
+    epochs: int | None, seed: int | None, soft_labels_file: Path | None, compiled: bool | None,
+    threads: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on FER2013; the best by PublicTest is kept.
 
@@ -85,8 +86,11 @@ def train(
 
     place = _prepare(device, threads)
     more = [f'fold="{fold}"'] if fold else []
+    more += [f"seed={seed}"] if seed is not None else []
     more += [f"compiled={str(compiled).lower()}"] if compiled is not None else []
     chosen = load_recipe(recipe, (*changes, *more))
+    if epochs is not None:
+        chosen = chosen.with_epochs(epochs)
     if soft_labels_file is not None:
         chosen = with_soft_labels(chosen, soft_labels_file)
     weights = run_training(chosen, data, out, device=place, report=click.echo, **options)

@@ -123,15 +123,21 @@ def save_weights(
         tensors[name] = kept.contiguous().clone(memory_format=torch.contiguous_format)
     content = save(tensors)
     info = dataclasses.replace(info, tensor_sha256=_tensor_sha256(path, content))
-    text = json.dumps(dataclasses.asdict(info), sort_keys=True)
-    metadata = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "info": text,
-        "info_sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }
-    write_whole(path, _described(path, content, metadata), overwrite=True)
+    write_whole(path, _described(path, content, info), overwrite=True)
     return info
+
+
+def describe_anew(name_or_path: str | Path, target: Path, info: WeightsInfo) -> None:
+    """Writes the weights to `target` with this information; the tensors stay bit for bit the same.
+
+    `info` is what `read_info` gave of them, changed; `target` may be the same file.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+        OutputError: `target` cannot be written.
+    """
+    path = weights_path(name_or_path)
+    write_whole(target, _described(path, _content(path), info), overwrite=True)
 
 
 def load_weights(
@@ -147,10 +153,7 @@ def load_weights(
     from safetensors.torch import load
 
     path = weights_path(name_or_path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from error
+    content = _content(path)
     info = _info_of(path, _header_of(path, content))
     try:
         tensors = load(content)
@@ -187,14 +190,30 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
     return model.to(torch.float32)
 
 
-def _described(path: Path, content: bytes, metadata: Mapping[str, str]) -> bytes:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror}") from error
+
+
+def _described(path: Path, content: bytes, info: WeightsInfo) -> bytes:
     """The same file with metadata; the library writes those in a random order, we in ours."""
+    text = json.dumps(dataclasses.asdict(info), sort_keys=True)
+    metadata = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "info": text,
+        "info_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
     length = int.from_bytes(content[:8], "little")
-    header = {"__metadata__": metadata, **_header_of(path, content)}
-    text = json.dumps(header, separators=(",", ":")).encode()
+    tensors = _header_of(path, content)
+    tensors.pop("__metadata__", None)
+    header = {"__metadata__": metadata, **tensors}
+    described = json.dumps(header, separators=(",", ":")).encode()
     # the format wants its tensors at a multiple of 8
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+    described += b" " * (-len(described) % 8)
+    return len(described).to_bytes(8, "little") + described + content[8 + length :]
 
 
 def _header_of(path: Path, content: bytes) -> dict[str, Any]:

@@ -94,15 +94,15 @@ def _resampling(start: float, length: float, size: int) -> tuple[slice, Floats]:
     centres = start + (np.arange(CROP_PX) + 0.5) * scale
     spread = max(scale, 1.0)
     reach = _REACH * spread
-    places = np.arange(math.floor(centres[0] - reach), math.ceil(centres[-1] + reach) + 1)
+    places = np.ceil(centres - 0.5 - reach)[:, None] + np.arange(math.floor(2 * reach) + 1)
     weights = _cubic((places + 0.5 - centres[:, None]) / spread)
     weights /= weights.sum(axis=1, keepdims=True)
-    inside = np.clip(places, 0, size - 1)
-    first, last = int(inside[0]), int(inside[-1])
     # what falls outside counts for the edge
-    folded = np.zeros((last - first + 1, CROP_PX))
-    np.add.at(folded, inside - first, weights.T)
-    return slice(first, last + 1), np.ascontiguousarray(folded.T, dtype=np.float32)
+    inside = np.clip(places, 0, size - 1).astype(np.intp)
+    first, last = int(inside[0, 0]), int(inside[-1, -1])
+    folded = np.zeros((CROP_PX, last - first + 1))
+    np.add.at(folded, (np.arange(CROP_PX)[:, None], inside - first), weights)
+    return slice(first, last + 1), folded.astype(np.float32)
 
 
 def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ class Detections:
 
 
 class Detector(Protocol):
-    """Finds faces. Not for two threads at once."""
+    """Finds faces; any number of threads may share it."""
 
     def detect(self, images: Sequence[Pixels]) -> list[Detections]:
         """One answer an image, in order. Images are uint8 RGB (H, W, 3); sizes may differ."""

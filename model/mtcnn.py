@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,10 +75,9 @@ class Mtcnn:
     def detect(self, images: Sequence[Pixels]) -> list[Detections]:
         """See `Detector`. An image too small for a face of the smallest size has none."""
         found: dict[int, Detections] = {}
-        with _full_precision(self._device):
-            for indices in self._batches(images):
-                batch = [images[index] for index in indices]
-                found.update(zip(indices, self._detect_equal(batch), strict=True))
+        for indices in self._batches(images):
+            batch = [images[index] for index in indices]
+            found.update(zip(indices, self._detect_equal(batch), strict=True))
         return [found[index] for index in range(len(images))]
 
     def _batches(self, images: Sequence[Pixels]) -> Iterator[list[int]]:
@@ -210,11 +208,3 @@ def _no_faces() -> Detections:
     return Detections(
         np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
     )
-
-
-def _full_precision(device: torch.device) -> AbstractContextManager[None]:
-    """Keeps CUDA from rounding inputs of convolutions to ten bits, which moves boxes."""
-    if device.type != "cuda":
-        return nullcontext()
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(allow_tf32=False)
-    return flags

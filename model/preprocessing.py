@@ -69,6 +69,5 @@ def _cut(pixels: torch.Tensor, views: str) -> list[torch.Tensor]:
 def _resized(pixels: torch.Tensor, size_px: int) -> torch.Tensor:
     if pixels.shape[-1] == size_px:
         return pixels
-    return interpolate(
-        pixels, size=(size_px, size_px), mode="bilinear", align_corners=False, antialias=True
-    )
+    # without antialiasing, as `training.augment` resamples
+    return interpolate(pixels, size=(size_px, size_px), mode="bilinear", align_corners=False)

@@ -1,17 +1,16 @@
 """Temperatures: one number for each of the views, so that probabilities mean what they say."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
 from mien.contract.analyses import Views
-from model.checkpoint import WeightsInfo, load_weights, save_weights
+from model.checkpoint import WeightsInfo, describe_anew, read_info
 from model.preprocessing import VIEW_COUNTS, VIEWS
 from training.fer2013 import load_split
 from training.metrics import Counts, Floats
@@ -65,20 +64,18 @@ def calibrate(
     out: Path,
     looking: Looking | None = None,
     *,
-    metrics: Mapping[str, Any] | None = None,
     on_start: Callable[[int], OnPictures] | None = None,
 ) -> list[Calibration]:
     """Writes the weights to `out`, with a temperature for each of the views and how good it is.
 
-    The views of `looking` do not matter. `metrics` are added to the file's own. The tensors stay
-    bit for bit the same.
+    The views of `looking` do not matter. The tensors stay bit for bit the same.
 
     Raises:
         SourceError: the data set is missing or damaged.
         WeightsError: the weights are missing, damaged or foreign.
         OutputError: `out` cannot be written.
     """
-    model, info = load_weights(weights)
+    info = read_info(weights)
     public = load_split(data, "PublicTest")
     looking = looking or Looking()
     on_pictures = (
@@ -89,7 +86,7 @@ def calibrate(
         looked = dataclasses.replace(looking, views=views)
         logits = ask(weights, public.images, looked, on_pictures).logits
         found.append(judge(views, logits, public.labels))
-    save_weights(out, model, _described(info, found, metrics or {}))
+    describe_anew(weights, out, _described(info, found))
     return found
 
 
@@ -135,13 +132,11 @@ def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def _described(
-    info: WeightsInfo, found: list[Calibration], metrics: Mapping[str, Any]
-) -> WeightsInfo:
+def _described(info: WeightsInfo, found: list[Calibration]) -> WeightsInfo:
     temperatures: dict[str, float] = {one.views: one.temperature for one in found}
     own = {name: value for one in found for name, value in one.metrics().items()}
     return dataclasses.replace(
         info,
         temperatures={**info.temperatures, **temperatures},
-        metrics={**info.metrics, **own, **metrics},
+        metrics={**info.metrics, **own},
     )

@@ -14,6 +14,17 @@ EPOCH_CHECKPOINT_S = 20.0
 """An epoch ends with a checkpoint unless the last one is younger; the run ends with one."""
 
 
+class DivergedError(UsageError):
+    """A run that can only waste time."""
+
+    what: str
+    """The trouble without the way out."""
+
+    def __init__(self, step: int, way_out: str) -> None:
+        self.what = f"the run has diverged by step {step}: its loss is no number any more"
+        super().__init__(f"{self.what}; {way_out}")
+
+
 class Checkpoints:
     """The checkpoints of one run, each in the place of the one before."""
 
@@ -44,13 +55,12 @@ class Checkpoints:
         """Ends a run that can only waste time; its last checkpoint stays.
 
         Raises:
-            UsageError: the loss or the network is not finite any more.
+            DivergedError: the loss or the network is not finite any more.
         """
         if state.is_sound():
             return
         path = self._folder / RUN_FILE
         way = f"{path} is from before, so resume it" if path.exists() else "start it again"
-        raise UsageError(
-            f"the run has diverged by step {state.step}: its loss is no number any more; {way} "
-            f"with a lower rate, as in --set lr={self._recipe.lr / 2:g}"
+        raise DivergedError(
+            state.step, f"{way} with a lower rate, as in --set lr={self._recipe.lr / 2:g}"
         )

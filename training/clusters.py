@@ -52,7 +52,7 @@ def fold_of(images: npt.NDArray[np.uint8], folds: int) -> npt.NDArray[np.int64]:
     """(n, 48, 48) -> (n,): each row's part, 0 to folds - 1; copies are always in one part.
 
     A part is drawn from the bytes of the cluster's first picture, so that parts are of about one
-    size and a row's part does not depend on the other rows.
+    size and nothing but a row's copies has a say in its part.
     """
     clusters = cluster_of(images)
     parts = np.empty(len(images), dtype=np.int64)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mien.contract.errors import UsageError
 from model.checkpoint import read_info
+from training.checkpoints import DivergedError
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.recipe_file import load_recipe
@@ -69,7 +70,10 @@ def with_soft_labels(recipe: Recipe, file: Path) -> Recipe:
         UsageError: the recipe has no share for soft labels.
     """
     if recipe.soft_labels.share == 0:
-        raise UsageError(f"the recipe {recipe.name} gives soft labels no share; set it, as in .6")
+        raise UsageError(
+            f"the recipe {recipe.name} gives soft labels no share; set it, "
+            "as in --set soft_labels.share=0.6"
+        )
     soft = dataclasses.replace(recipe.soft_labels, file=str(file), sha256=file_sha256(file))
     return dataclasses.replace(recipe, soft_labels=soft)
 
@@ -95,4 +99,9 @@ def _finished(
         raise UsageError(
             f"{folder / RUN_FILE} is of another recipe; remove {folder} or choose another folder"
         )
-    return train(recipe, data, folder, device=device, resume=resume, report=report)
+    try:
+        return train(recipe, data, folder, device=device, resume=resume, report=report)
+    except DivergedError as error:
+        raise UsageError(
+            f"{error.what}; remove {folder} and give {recipe.name} a lower rate, in a recipe file"
+        ) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from training.figures import Figures
 from training.mcnemar import Comparison
+from training.metrics import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class Evaluation:
             return f"without copies: not told, {self.without_copies_reason}"
         return (
             f"without {rest.exact} exact and {rest.near} near copies of Training rows: accuracy "
-            f"{_percent(rest.figures.accuracy)} {_interval(rest.figures.accuracy_interval)}, "
-            f"macro recall {_percent(rest.figures.macro_recall)}, ECE {rest.figures.ece:.4f}"
+            f"{percent(rest.figures.accuracy)} {_interval(rest.figures.accuracy_interval)}, "
+            f"macro recall {percent(rest.figures.macro_recall)}, ECE {rest.figures.ece:.4f}"
         )
 
 
@@ -124,10 +125,10 @@ _ABOUT = ("weights", "average", "split", "views", "data_sha256", "training_sha25
 
 def _summary(found: Figures) -> list[str]:
     return [
-        f"accuracy     {_percent(found.accuracy)} {_interval(found.accuracy_interval)} "
+        f"accuracy     {percent(found.accuracy)} {_interval(found.accuracy_interval)} "
         f"({found.right}/{found.count})",
-        f"macro recall {_percent(found.macro_recall)} {_interval(found.macro_recall_interval)}",
-        f"macro F1     {_percent(found.macro_f1)} {_interval(found.macro_f1_interval)}",
+        f"macro recall {percent(found.macro_recall)} {_interval(found.macro_recall_interval)}",
+        f"macro F1     {percent(found.macro_f1)} {_interval(found.macro_f1_interval)}",
         f"NLL {found.nll:.4f} ({found.nll_uncalibrated:.4f} before the temperature), "
         f"Brier {found.brier:.4f} ({found.brier_uncalibrated:.4f}), "
         f"ECE {found.ece:.4f} ({found.ece_uncalibrated:.4f})",
@@ -137,14 +138,14 @@ def _summary(found: Figures) -> list[str]:
 
 def _risks(found: Figures) -> str:
     by_percent = {round(100 * point.coverage): point.risk for point in found.risk_coverage}
-    return " / ".join(_percent(by_percent[percent]) for percent in (50, 80, 100))
+    return " / ".join(f"{100 * by_percent[covered]:.2f} %" for covered in (50, 80, 100))
 
 
 def _class_table(found: Figures) -> list[str]:
     head = f"{'expression':<10} {'rows':>5} {'right':>5} {'recall':>8} {'prec.':>8} {'F1':>8}"
     return [head] + [
-        f"{name:<10} {score.count:>5} {score.right:>5} {_percent(score.recall):>8} "
-        f"{_percent(score.precision):>8} {_percent(score.f1):>8}"
+        f"{name:<10} {score.count:>5} {score.right:>5} {percent(score.recall):>8} "
+        f"{percent(score.precision):>8} {percent(score.f1):>8}"
         for name, score in found.per_class.items()
     ]
 
@@ -162,14 +163,10 @@ def _rival_line(rival: Rival) -> str:
     names = " + ".join(member.name for member in rival.weights)
     pairs = rival.comparison
     return (
-        f"against {names} ({_percent(rival.accuracy)}): {100 * rival.difference:+.2f} points; "
+        f"against {names} ({percent(rival.accuracy)}): {100 * rival.difference:+.2f} points; "
         f"{pairs.only_first_right} faces right here alone, {pairs.only_second_right} there alone, "
         f"McNemar's exact p = {pairs.p_value:.3g}"
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
 
 
 def _interval(ends: tuple[float, float]) -> str:

@@ -1,5 +1,6 @@
 """Rates that are read off a confusion matrix; all take stacks of them, for the bootstrap."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +78,11 @@ def class_scores(confusion: Counts) -> dict[str, ClassScore]:
         strict=True,
     )
     return {name: ClassScore(*figures) for name, *figures in table}
+
+
+def percent(share: float) -> str:
+    """A rate of what is right, 0-1, for people: cut, so that no figure flatters (69.85 %)."""
+    return f"{math.floor(round(10_000 * share, 6)) / 100:.2f} %"
 
 
 def _right(confusion: Counts) -> Counts:

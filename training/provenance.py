@@ -6,12 +6,24 @@ from pathlib import Path
 
 
 def commit() -> str:
-    """The commit of the checkout that this package stands in, else the installed version."""
+    """The commit of the checkout that this package stands in, else the installed version.
+
+    A checkout with changes that were not committed has `-dirty` behind it.
+    """
     root = Path(__file__).resolve().parent.parent
     if (root / ".git").exists():
         try:
             found = subprocess.run(
-                ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"],
+                [
+                    "git",
+                    "-C",
+                    str(root),
+                    "describe",
+                    "--always",
+                    "--dirty",
+                    "--abbrev=40",
+                    "--exclude=*",
+                ],
                 capture_output=True,
                 text=True,
                 check=True,

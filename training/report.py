@@ -13,7 +13,7 @@ from training.charts import confusion, curves, missing_library, reliability_diag
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.figures import Figures, figures
-from training.metrics import Counts, Floats, confusion_matrix
+from training.metrics import Counts, Floats, confusion_matrix, percent
 from training.reliability import reliability, softmax
 from training.risk_coverage import risk_curve
 from training.run_output import METRICS_FILE
@@ -109,7 +109,7 @@ def _epochs(folder: Path) -> list[dict[str, str]]:
 def _summary(info: WeightsInfo, whole: Figures) -> str:
     low, high = whole.accuracy_interval
     return (
-        f"{info.architecture} at {info.input_size_px} px: {100 * whole.accuracy:.2f} % of "
+        f"{info.architecture} at {info.input_size_px} px: {percent(whole.accuracy)} of "
         f"{whole.count} PublicTest faces told right with a single view (95 % interval "
         f"{100 * low:.2f} to {100 * high:.2f}). The epoch was chosen on the same faces."
     )
@@ -117,8 +117,8 @@ def _summary(info: WeightsInfo, whole: Figures) -> str:
 
 def _facts(whole: Figures, unseen: Figures, temperature: float) -> dict[str, str]:
     return {
-        "macro recall": f"{100 * whole.macro_recall:.2f} %",
-        "macro F1": f"{100 * whole.macro_f1:.2f} %",
+        "macro recall": percent(whole.macro_recall),
+        "macro F1": percent(whole.macro_f1),
         "temperature": f"{temperature:.4f}",
         "ECE, unseen half": f"{unseen.ece:.4f} ({unseen.ece_uncalibrated:.4f} at temperature 1)",
         "NLL, unseen half": f"{unseen.nll:.4f} ({unseen.nll_uncalibrated:.4f})",
@@ -166,8 +166,8 @@ def _provenance(info: WeightsInfo, recipe: Recipe) -> dict[str, str]:
 def _classes(whole: Figures) -> str:
     head = "".join(f"<th class=n>{name}</th>" for name in ("rows", "recall", "precision", "F1"))
     lines = [
-        f"<tr><td>{name}</td><td class=n>{one.count}</td><td class=n>{100 * one.recall:.2f} %</td>"
-        f"<td class=n>{100 * one.precision:.2f} %</td><td class=n>{100 * one.f1:.2f} %</td></tr>"
+        f"<tr><td>{name}</td><td class=n>{one.count}</td><td class=n>{percent(one.recall)}</td>"
+        f"<td class=n>{percent(one.precision)}</td><td class=n>{percent(one.f1)}</td></tr>"
         for name, one in whole.per_class.items()
     ]
     return f"<table><tr><th>expression</th>{head}</tr>{''.join(lines)}</table>"

@@ -24,6 +24,7 @@ from mien.contract.expressions import EXPRESSIONS
 from model.checkpoint import WeightsInfo, read_info
 from training.config import Recipe
 from training.fer2013 import Split
+from training.metrics import percent
 from training.reliability import softmax
 from training.rows import held_out_rows
 from training.scoring import Looking, ask, rows_sha256
@@ -68,7 +69,7 @@ def make_soft_labels(
         right = float((said.argmax(1) == training.labels[rows]).mean())
         told.append({"fold": fold, "recipe": info.recipe, "tensor_sha256": info.tensor_sha256})
         name, seen = (info.recipe, "") if in_all else (f"{info.recipe} {fold}", "not ")
-        report(f"{name}: {100 * right:.2f} % of {len(rows)} rows that it had {seen}seen")
+        report(f"{name}: {percent(right)} of {len(rows)} rows that it had {seen}seen")
     if not counts.all():
         raise UsageError(
             f"{int((counts == 0).sum())} Training rows have no teacher; give one for every fold"

@@ -4,7 +4,6 @@ Everything is decided by the recipe and the step's number: the order of the pict
 moved, the dropout and the learning rate. So a run that was killed goes on as if nothing had been.
 """
 
-import dataclasses
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -19,6 +18,7 @@ from training.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from training.config import Recipe
 from training.fer2013 import Split, load_split
 from training.learning import Learner, make_optimizer, set_hyperparameters
+from training.metrics import percent
 from training.precision import missing_precision
 from training.progress import Progress
 from training.recipe_rules import check_recipe
@@ -43,8 +43,6 @@ def train(
     out: Path,
     *,
     device: str = "cpu",
-    epochs: int | None = None,
-    seed: int | None = None,
     init: str | Path | None = None,
     resume: bool = False,
     report: Callable[[str], None],
@@ -62,10 +60,6 @@ def train(
         WeightsError: `init` or the run's checkpoint cannot be used.
         OutputError: `out` cannot be written.
     """
-    if epochs is not None:
-        recipe = recipe.with_epochs(epochs)
-    if seed is not None:
-        recipe = dataclasses.replace(recipe, seed=seed)
     training = load_split(data, "Training", official=recipe.official_counts)
     validation = load_split(data, "PublicTest", official=recipe.official_counts)
     return fit(
@@ -134,7 +128,7 @@ def fit(
 
     path = write_weights(out, recipe, rows, state, copies)
     score = state.best.accuracy if state.best else 0.0
-    report(f"wrote {path}: PublicTest {100 * score:.2f} % while training")
+    report(f"wrote {path}: PublicTest {percent(score)} while training")
     return path
 
 
@@ -195,8 +189,8 @@ def _resume(out: Path, recipe: Recipe, state: RunState, batches: Batches) -> str
 def _epoch_line(state: RunState) -> str:
     row = state.history[-1]
     averaged = row["public_accuracy_averaged"]
-    more = f", averaged {100 * averaged:.2f} %" if averaged != "" else ""
+    more = f", averaged {percent(averaged)}" if averaged != "" else ""
     return (
         f"epoch {row['epoch']} at {row['size_px']} px: loss {row['train_loss']:.4f}, "
-        f"PublicTest {100 * row['public_accuracy']:.2f} %{more}"
+        f"PublicTest {percent(row['public_accuracy'])}{more}"
     )

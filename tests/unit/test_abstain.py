@@ -18,11 +18,11 @@ from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Colour, Picture
 from mien.contract.requests import AnalysisRequest
-from workers.annotation import annotate
+from workers.annotation import Annotator
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
 from workers.palette import UNCERTAIN
 from workers.results import open_results
-from workers.results_table import COLUMNS, LIVE_COLUMNS, Table, columns
+from workers.results_table import COLUMNS, Table, columns
 
 GEOMETRY = AnalysisGeometry(640, 360, 640, 360, 24.0)
 SURE = [0.0, 0.0, 0.0, 0.7, 0.1, 0.1, 0.1]
@@ -46,6 +46,7 @@ def written(path: Path, abstain: float | None) -> Path:
     results.write(snapshot(abstain, SURE, UNSURE))
     results.lost(1, 40_000_000, "gave up")
     results.finish(Origin())
+    results.commit()
     return path
 
 
@@ -72,7 +73,7 @@ def test_tables_have_a_column_that_is_empty_where_there_is_no_face(tmp_path: Pat
 
 def test_the_column_is_there_only_where_it_is_asked_for() -> None:
     assert columns() == COLUMNS
-    assert columns(live=True) == LIVE_COLUMNS
+    assert columns(live=True) == (*COLUMNS, "utc", "epoch", "outage_s")
     assert columns(abstains=True)[-2:] == ("uncertain", "reason")
     assert "uncertain" not in Table().frame()
     assert "uncertain" in Table(abstains=True).frame()
@@ -98,7 +99,7 @@ def test_the_picture_goes_by_the_steady_number_on_the_label() -> None:
 def test_an_uncertain_face_is_grey_on_the_picture() -> None:
     def pixels(*, uncertain: bool) -> set[tuple[int, ...]]:
         rgb = Picture(np.zeros((360, 640, 3), np.uint8), 640, 360, Colour())
-        annotate(rgb, [DrawnFace(1, (200, 100, 400, 300), 3, 0.4, uncertain)], blur=False)
+        Annotator(blur=False).draw(rgb, [DrawnFace(1, (200, 100, 400, 300), 3, 0.4, uncertain)])
         return set(map(tuple, rgb.data.reshape(-1, 3).tolist()))
 
     sure, unsure = pixels(uncertain=False), pixels(uncertain=True)

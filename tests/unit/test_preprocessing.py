@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from model.preprocessing import VIEW_COUNTS, VIEWS, Normalisation, average_views, prepare
+from training.augment import augment
+from training.config import Augmentation
 
 _PLAIN = Normalisation(mean=0.0, std=1.0)
 
@@ -48,6 +50,19 @@ def test_ten_crop_at_44_px_cuts_the_corners_and_the_centre() -> None:
     for index, window in enumerate(expected):
         assert torch.equal(images[index], window)
         assert torch.equal(images[index + 5], window.flip(-1))
+
+
+@pytest.mark.parametrize("size_px", [32, 40, 64])
+def test_training_resamples_as_inference_does(size_px: int) -> None:
+    crops = _crops(20)
+    shown = prepare(crops, size_px, _PLAIN, "flip").view(20, 2, size_px, size_px)
+    settled = Augmentation(
+        rotation_deg=0, shift=0, scale_min=1, scale_max=1, brightness=0, contrast=0, erasing=0
+    )
+    learned = augment(crops, size_px, settled, torch.Generator().manual_seed(1))
+    apart = (learned - shown).abs().amax(dim=(2, 3))
+    assert apart.amin(dim=1).max() < 1e-5
+    assert set(apart.argmin(dim=1).tolist()) == {0, 1}  # half of them are mirrored
 
 
 def test_logits_are_averaged_over_the_views_of_each_crop() -> None:

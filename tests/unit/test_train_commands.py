@@ -11,6 +11,7 @@ from mien.contract.errors import MienError
 from model.checkpoint import read_info
 from tests import splits
 from tests.drawings import drawn_split, write_csv
+from training import charts
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,9 @@ def test_keys_are_set_and_what_a_run_began_with_is_kept(
     assert gone_on.metrics["init"] == "small"
     assert gone_on.metrics["init_sha256"] == begun.tensor_sha256
     assert gone_on.recipe_sha256 != begun.recipe_sha256
+    if charts.missing_library() is None:
+        page = (tmp_path / "first" / "report.html").read_text(encoding="utf-8")
+        assert f"<code>{begun.recipe_sha256}</code>" in page
 
 
 @pytest.mark.parametrize("command", ["train", "soft-labels", "distill", "evaluate", "calibrate"])

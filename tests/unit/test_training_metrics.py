@@ -16,7 +16,7 @@ from sklearn.metrics import (
 
 from mien.contract.expressions import EXPRESSIONS
 from training.figures import Figures, figures
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Floats, percent
 from training.reliability import calibration_error, error_by_chance, reliability, softmax
 
 CLASSES = list(range(7))
@@ -121,3 +121,18 @@ def test_a_certain_answer_that_is_wrong_has_a_finite_likelihood() -> None:
     ours = figures(np.array([0, 1]), wrong, wrong)
     assert np.isfinite(ours.nll)
     assert ours.brier == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    # 100 * .57 is a little less than 57
+    [
+        (0.69859, "69.85 %"),
+        (0.57, "57.00 %"),
+        (2513 / 3589, "70.01 %"),
+        (0, "0.00 %"),
+        (1, "100.00 %"),
+    ],
+)
+def test_rates_are_cut_for_people(share: float, text: str) -> None:
+    assert percent(share) == text

@@ -50,9 +50,13 @@ def test_a_processor_that_torch_may_not_use_in_full_takes_float32(
     assert precision_on(load_recipe("vgg19-cpu"), CPU) == "fp32"
 
 
-def test_an_accelerator_has_them_whatever_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), "fp32"), ((8, 0), "bf16")])
+def test_an_accelerator_has_them_from_ampere_on_whatever_the_processor(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: str
+) -> None:
     _processor(monkeypatch)
-    assert precision_on(load_recipe("vgg19-cpu"), "cuda") == "bf16"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert precision_on(load_recipe("vgg19-cpu"), "cuda") == expected
 
 
 @pytest.mark.parametrize("has", [True, False])

@@ -219,3 +219,10 @@ def test_a_distillation_goes_on_with_no_checkpoint_of_another_recipe(
     finished = dataclasses.replace(recipe(), official_counts=False)
     with pytest.raises(UsageError, match="is of another recipe"):
         distillation._finished(finished, data, run, "cpu", lambda _: None)
+
+
+def test_a_distillation_that_diverges_says_how_it_can_go_on(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "faces.csv", SPLITS)
+    wild = dataclasses.replace(recipe(), lr=1e4, weight_decay=1e38, official_counts=False)
+    with pytest.raises(UsageError, match=r"diverged by step 6: .* remove .*run and give .* lower"):
+        distillation._finished(wild, data, tmp_path / "run", "cpu", lambda _: None)
