@@ -250,7 +250,7 @@ def test_an_analyzer_that_is_told_to_stop_finishes_or_hands_back_what_it_took(
         ):
             real.signal(signal.SIGSTOP)
             job = submit(cli, clip)
-            wait_for(lambda: works_of(client, job))
+            wait_for(lambda: any(client.xlen(work) == FRAMES for work in works_of(client, job)))
             (horse,) = horses(worker)
             os.kill(horse, signal.SIGSTOP)  # so that the job cannot end before it is looked at
             try:
