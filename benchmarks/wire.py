@@ -63,7 +63,7 @@ def clip_images(clip: Path, count: int) -> list[AnalysisImage]:
         source.info.width, source.info.height, analyze_size_px=1280, min_face_px=None
     )
     settings = AnalysisSettings(
-        "mtcnn", round(geometry.min_face_px, 3), 0.9, "single", read_info("default").tensor_sha256
+        "mtcnn", round(geometry.min_face_px, 3), 0.9, "single", read_info("default").sha256
     )
     found = []
     for frame in source.frames():

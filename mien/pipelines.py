@@ -33,7 +33,7 @@ class Pipelines:
         Raises:
             WeightsError: one of them is missing or damaged.
         """
-        self._weights = {read_info(name).tensor_sha256: name for name in weights}
+        self._weights = {read_info(name).sha256: name for name in weights}
         self._device = device
         self._lock = threading.Lock()
         self._loaded: dict[AnalysisSettings, ExpressionPipeline] = {}

@@ -48,7 +48,7 @@ def comes_with_mien(weights: str) -> bool:
 
 
 def describe_weights(name: str) -> dict[str, object]:
-    """Architecture, tensor hash, recipe and commit of weights, without loading them.
+    """Architecture, digests, recipe and commit of weights, without loading them.
 
     Raises:
         WeightsError: they are missing or damaged.
@@ -56,7 +56,8 @@ def describe_weights(name: str) -> dict[str, object]:
     weights = read_info(name)
     return {
         "architecture": weights.architecture,
-        "sha256": weights.tensor_sha256,
+        "sha256": weights.sha256,
+        "tensor_sha256": weights.tensor_sha256,
         "recipe": weights.recipe,
         "commit": weights.commit,
     }

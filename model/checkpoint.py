@@ -60,6 +60,15 @@ class WeightsInfo:
     metrics: Mapping[str, float | str] = field(default_factory=dict)
     """Figures of the training run, for people."""
 
+    @property
+    def sha256(self) -> str:
+        """Names what answers: two with the same digest say the same of every face.
+
+        The tensors alone do not: `mien calibrate` keeps them and changes the temperatures.
+        """
+        says = (self.tensor_sha256, self.input_size_px, self.mean, self.std, {**self.temperatures})
+        return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
 
 def weights_path(name_or_path: str | Path) -> Path:
     """`default`, a name in `model/weights`, or a file.

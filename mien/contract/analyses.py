@@ -29,7 +29,7 @@ class AnalysisSettings:
     """Detections below it are left out; in [0, 1]; the Haar cascade has none and ignores it."""
     views: Views
     weights_sha256: str
-    """Hash of the weights' tensors: others are refused."""
+    """Of `WeightsInfo.sha256`: other weights, or the same otherwise calibrated, are refused."""
 
     @property
     def sha256(self) -> str:

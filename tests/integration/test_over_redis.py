@@ -111,7 +111,7 @@ def run_over(server: Server, request: RunRequest, then: Callable[[], object] = b
     """What a stream process does; `then` is called before the files are put in place."""
     transport = RedisTransport(server.url, lifetimes=Lifetimes(**LIVES))
     source = open_source(request.source)
-    weights = {"sha256": read_info("default").tensor_sha256}
+    weights = {"sha256": read_info("default").sha256}
     stream = Stream(
         request, source, transport, weights=weights, clock=StageClock(), name=stream_name(request)
     )
