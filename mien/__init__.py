@@ -42,6 +42,8 @@ def analyze(
         abstain: Faces whose likeliest expression is less probable are marked in a column
             `uncertain`.
 
+    On a GPU, cuDNN's TensorFloat-32 is off from then on, in the whole process: it moves boxes.
+
     Raises:
         mien.contract.errors.MienError: says in one sentence what is wrong.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,8 @@ from model.crops import GEOMETRY, face_crops
 from model.detection import Detections
 from model.detectors import make_detector
 from model.memory import keep_memory
+
+_log = logging.getLogger(__name__)
 
 STEPS = ("detection", "crops", "classification")
 
@@ -98,7 +102,7 @@ class ExpressionPipeline:
         ]
 
     def _shares_with(self, settings: AnalysisSettings, device: torch.device) -> bool:
-        mine = (self.info.tensor_sha256, self._views, self.device)
+        mine = (self.info.sha256, self._views, self.device)
         return mine == (settings.weights_sha256, settings.views, device)
 
     def _analysis(self, faces: Detections, boxes: Floats, probabilities: Floats) -> FrameAnalysis:
@@ -115,26 +119,30 @@ def _load(
     settings: AnalysisSettings, weights: str | Path, device: torch.device
 ) -> tuple[WeightsInfo, Classifier]:
     network, info = load_weights(weights, device)
-    if info.tensor_sha256 != settings.weights_sha256:
+    if info.sha256 != settings.weights_sha256:
         raise WeightsError(
             f"the settings ask for weights {settings.weights_sha256[:12]}, "
-            f"but {weights} holds {info.tensor_sha256[:12]}"
+            f"but {weights} holds {info.sha256[:12]}"
         )
     return info, Classifier(network, info, settings.views, device)
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the first CUDA device, or the CPU where there is none.
+    """`auto` is the first CUDA device, or the CPU where there is none that torch can compute on.
 
     From then on float32 is float32 on CUDA as well: by default cuDNN rounds what convolutions read
     to ten bits, which moves boxes.
 
     Raises:
-        UsageError: torch does not know the name, or the machine has no such device.
+        UsageError: torch does not know the name, the machine has no such device, or torch cannot
+            compute on it.
     """
     torch.backends.cudnn.allow_tf32 = False
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cuda" and (trouble := _trouble_with(name)):
+            _log.warning("torch cannot compute on this GPU (%s); the CPU is used", trouble)
+            name = "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -143,4 +151,19 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"mien runs on cpu and cuda, not on {name}")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"this machine has no {name}")
+    if device.type == "cuda" and (trouble := _trouble_with(name)):
+        raise UsageError(f"torch cannot compute on {name}: {trouble}")
     return device
+
+
+@cache
+def _trouble_with(name: str) -> str:
+    """Why torch cannot compute on a CUDA device, in its words; empty where it can.
+
+    One that is older than torch was built for is there all the same, until the first kernel.
+    """
+    try:
+        (torch.zeros(1, device=name) + 1).item()
+    except RuntimeError as error:
+        return str(error).strip().partition("\n")[0].rstrip(".")
+    return ""

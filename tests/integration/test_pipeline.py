@@ -52,7 +52,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
 
 @pytest.fixture(scope="module")
 def settings(weights: Weights) -> AnalysisSettings:
-    return AnalysisSettings("mtcnn", 24.0, 0.9, "single", weights.info.tensor_sha256)
+    return AnalysisSettings("mtcnn", 24.0, 0.9, "single", weights.info.sha256)
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,19 @@ def test_a_device_that_is_not_there_is_a_usage_error(name: str) -> None:
 def test_auto_takes_what_the_machine_has() -> None:
     expected = "cuda" if torch.cuda.is_available() else "cpu"
     assert choose_device("auto").type == expected
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can compute on this machine's GPU")
+def test_a_gpu_that_torch_cannot_compute_on_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # as one looks that is too old for this build: it is there, and its first kernel fails
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert choose_device("auto").type == "cpu"
+    assert "the CPU is used" in caplog.text
+    with pytest.raises(UsageError, match="torch cannot compute on cuda: "):
+        choose_device("cuda")
 
 
 @pytest.mark.cuda
