@@ -36,6 +36,7 @@ def _processor() -> str:
         for key, _, value in (line.partition(":") for line in first.splitlines())
     }
     known = ("avx512_bf16", "avx512f", "avx2")
-    flags = facts["flags"].split()
-    unit = next(one for one in known if one in flags)
-    return f"{facts['model name']} (family {facts['cpu family']}, {unit})"
+    flags = facts.get("flags", "").split()
+    unit = next((one for one in known if one in flags), "no avx2")
+    name = facts.get("model name", platform.machine())
+    return f"{name} (family {facts.get('cpu family', 'unknown')}, {unit})"

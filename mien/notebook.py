@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,14 +38,14 @@ def analyze(
         raise UsageError(f"analyze_fps: {error}") from None
     analysis = AnalysisRequest(
         analyze_fps=rate,
-        analyze_size_px=analyze_size,
+        analyze_size_px=_number(analyze_size, "analyze_size"),
         detector=_one_of(detector, get_args(DetectorName), "detector"),
-        min_face_px=min_face,
-        min_confidence=min_confidence,
+        min_face_px=None if min_face is None else _number(min_face, "min_face"),
+        min_confidence=_number(min_confidence, "min_confidence"),
         weights=str(weights),
         views=_one_of(views, get_args(Views), "views"),
-        smoothing_s=smoothing,
-        abstain=abstain,
+        smoothing_s=_number(smoothing, "smoothing"),
+        abstain=None if abstain is None else _number(abstain, "abstain"),
     )
     table = Table(abstains=abstain is not None)
     try:
@@ -52,6 +53,12 @@ def analyze(
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()
+
+
+def _number(value: Any, name: str) -> Any:
+    if not isinstance(value, Real):  # numpy's numbers are real ones, too
+        raise UsageError(f"{name} is a number, not {value!r}")
+    return value
 
 
 def _one_of(value: str, known: tuple[str, ...], name: str) -> Any:
