@@ -130,6 +130,9 @@ class Recipe:
     """`k/n`: learn from all but the k-th of n parts of Training, for soft labels; empty for all."""
     compiled: bool = field(default=False, metadata=LATER)
     """Let torch compile the network; on CUDA its steps become graphs. Changes last bits."""
+    ema_norms: int = field(default=0, metadata=LATER)
+    """Batches by which batch norm's statistics are found anew for the average before it is scored;
+    0 for the average of the statistics, which are those of other weights."""
     official_counts: bool = field(default=True, metadata=LATER)
     """Refuse data without exactly FER2013's row counts; only a recipe for tests does not."""
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import update_bn
 
 from mien.contract.errors import UsageError
+from training.batches import Batches
 from training.config import Recipe
 from training.precision import autocast
 from training.run_state import RunState
@@ -81,6 +83,20 @@ class Learner:
                 mean.copy_(current[name])
         if means:
             torch._foreach_lerp_(means, values, 1 - self._recipe.ema_decay)
+
+    def settle_norms(self, batches: Batches) -> None:
+        """Finds batch norm's statistics for the average, by the pictures of the last steps.
+
+        Weights that are averaged over many steps are none that these statistics were ever of.
+        Source: Izmailov et al., arXiv:1803.05407.
+        """
+        state, last = self._state, self._state.step
+        steps = range(max(0, last - self._recipe.ema_norms), last)
+        pictures = (
+            batches.at(step)[0].contiguous(memory_format=torch.channels_last) for step in steps
+        )
+        with autocast(self._recipe, self._device):
+            update_bn(pictures, state.average)
 
 
 def make_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.SGD:

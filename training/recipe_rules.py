@@ -52,6 +52,7 @@ def _rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
         (recipe.gradient_clip >= 0, "gradient_clip", "at least 0"),
         (0 <= recipe.ema_share <= 1, "ema_share", "from 0 to 1"),
         (0 <= recipe.ema_decay < 1, "ema_decay", "from 0 to below 1"),
+        (recipe.ema_norms >= 0, "ema_norms", "at least 0"),
     ]
 
 

@@ -25,7 +25,7 @@ FIXED = (
 )  # fmt: skip
 """What a resumed run must have as it began: the steps already done were counted in these."""
 
-NEUTRAL = ("compiled", "name", "selection_views")
+NEUTRAL = ("compiled", "ema_norms", "name", "selection_views")
 """Keys that have no say in where a step leads, but for last bits."""
 
 

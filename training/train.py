@@ -120,6 +120,8 @@ def fit(
         if epoch_ends:
             checkpoints.refuse_diverged(state)
             averaging = state.step > averages_from
+            if averaging and recipe.ema_norms:
+                learner.settle_norms(batches)
             selection.end_epoch(state, averaging, rate, batches.steps_per_epoch)
         checkpoints.keep(state, epoch_ends=epoch_ends, last=state.step == batches.total)
         if epoch_ends:
