@@ -148,8 +148,11 @@ def averages(run: Path, changed: Recipe, monkeypatch: pytest.MonkeyPatch) -> tup
 
 @pytest.mark.parametrize(
     "changes",
-    [{"name": "other"}, {"selection_views": "flip"}, {"lr": 0.002}, {"ema_share": 0.1}, {}],
-)
+    [
+        {"name": "other"}, {"selection_views": "flip"}, {"lr": 0.002}, {"ema_share": 0.1},
+        {"ema_norms": 0}, {},
+    ],
+)  # fmt: skip
 def test_an_average_that_has_begun_is_kept(
     run: Path, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import conv2d
 
 from mien.contract.errors import UsageError, WeightsError
 from model import vgg
 from model.checkpoint import load_weights, read_info
+from training.batches import Batches
 from training.config import Augmentation, Recipe, Stage
 from training.fer2013 import Split
 from training.rows import epoch_order, training_rows
@@ -60,6 +62,7 @@ def recipe() -> Recipe:
         batch=4,
         lr=0.01,
         ema_share=0.6,
+        ema_norms=3,
         augmentation=Augmentation(mixup_share=0.7, calm_epochs=1),
     )
 
@@ -209,3 +212,17 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
     assert not torch.equal(first, second)
     assert torch.equal(first, epoch_order(0, 0, 50))
     assert not torch.equal(first, epoch_order(1, 0, 50))
+
+
+def test_the_average_is_scored_with_its_own_statistics(tmp_path: Path) -> None:
+    settings = recipe()
+    fit(settings, faces(24), faces(12), tmp_path, report=lambda _: None)
+    average = torch.load(tmp_path / "run.pt", weights_only=True)["average"]
+    batches = Batches(settings, training_rows(faces(24), settings, "cpu"), "cpu")
+    last = range(batches.total - settings.ema_norms, batches.total)
+    seen = [
+        conv2d(batches.at(step)[0], average["features.0.weight"], average["features.0.bias"], 1, 1)
+        for step in last
+    ]
+    means = torch.stack([maps.mean((0, 2, 3)) for maps in seen]).mean(0)
+    torch.testing.assert_close(average["features.1.running_mean"], means)
