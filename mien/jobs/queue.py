@@ -225,6 +225,8 @@ class Jobs:
                 return True
             if entry.get_status() == JobStatus.STARTED:
                 return False
+            # it lists a dead worker's attempt for longer than that is remembered, and RQ stumbles
+            self._client.delete(entry.execution_registry.key)
             try:
                 entry.delete()
             except (InvalidJobOperation, NoSuchJobError):

@@ -56,6 +56,37 @@ def test_a_job_whose_workers_die_is_given_up_in_the_end(
     assert jobs.retry("a").state == "queued"
 
 
+def test_a_job_whose_worker_has_just_died_is_cancelled_and_tried_again(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(stream_queue(client), client, partial(horse.give_up, jobs.store))
+    jobs.submit(request(clip, clip.parent), job="a")
+    die_with(worker, client, "a")
+    worker.clean_registries()
+    assert client.delete(*client.scan_iter("rq:execution:a:*")), "it lives for 8 s"
+    assert client.zcard("rq:executions:a"), "which lists it a minute longer"
+    assert jobs.cancel("a").state == "cancelled"
+    assert not list(client.scan_iter("rq:*:a"))
+    assert client.llen("rq:queue:mien-streams") == 0
+    assert jobs.retry("a").state == "queued"
+
+
+def test_a_job_that_was_given_up_just_now_is_tried_again(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(stream_queue(client), client, partial(horse.give_up, jobs.store))
+    jobs.submit(request(clip, clip.parent), job="a")
+    for _ in range(4):
+        die_with(worker, client, "a")
+        worker.clean_registries()
+    assert client.delete(*client.scan_iter("rq:execution:a:*"))
+    assert client.zcard("rq:executions:a")
+    assert jobs.retry("a").state == "queued"
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
+
+
 def test_a_job_that_died_before_it_began_is_found(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
