@@ -36,8 +36,9 @@ WORKER_LIFE_S = 20
 """Of a worker's own entry; RQ waits 15 s less for a job before it says again that it is there."""
 SETTLE_S = 12
 """So long after its start, or after it refused, a server has not heard of all who live."""
-GOODBYE_S = 10.0
-"""How long a job that is broken off has to remove what it has half written."""
+GOODBYE_S = 6.0
+"""How long a job that is broken off has to remove what it has half written. Its worker says nothing
+meanwhile: longer than `MISSED_S`, and another would begin the job beside it."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -209,6 +210,7 @@ class StreamWorker(Worker):
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Ask it first, so that it removes what it has half written and goes back to the queue."""
+        signal.alarm(0)  # RQ's pulse, which is going when a signal comes, would end this wait
         if not self._ended_when_asked():
             super().kill_horse(sig)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs.environment import REDIS_URL
 from mien.jobs.queue import Jobs
-from tests.deployment import Daemon, children, stream_worker
+from tests.deployment import Daemon, children, is_alive, stream_worker
 from tests.monitoring import fetch
 from tests.servers import Server, free_port
 from tests.waiting import wait_for
@@ -46,6 +47,18 @@ def prepare_and_stop(worker, job):
     os.kill(os.getpid(), signal.SIGTERM)
     return execution
 StreamWorker.prepare_execution = prepare_and_stop
+supervisor.work({url!r})
+"""
+
+WITH_A_JOB_THAT_HEARS_NO_SIGNAL = """
+import signal, time
+from mien.jobs import horse, supervisor
+def run(job):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("deaf", flush=True)
+    while True:
+        time.sleep(1)
+horse.run = run
 supervisor.work({url!r})
 """
 
@@ -88,6 +101,24 @@ def test_a_camera_that_is_just_being_begun_when_its_worker_is_told_to_stop_is_ha
         found = jobs.find("begun")
         assert (found.state, found.attempts, found.error) == ("queued", 1, None)
         jobs.cancel("begun")
+
+
+def test_a_job_that_does_not_end_when_asked_is_killed(server: Server, tmp_path: Path) -> None:
+    wish = RunRequest("a.mp4", AnalysisRequest(), (OutputSettings(tmp_path / "out.mp4", None),))
+    script = WITH_A_JOB_THAT_HEARS_NO_SIGNAL.format(url=server.url)
+    with Jobs(server.url) as jobs:
+        jobs.submit(wish, job="deaf")
+        with Daemon(sys.executable, "-c", script, log=tmp_path / "log") as daemon:
+            daemon.await_line("deaf")
+            (horse,) = children(daemon.pid)
+            daemon.send(signal.SIGTERM)
+            time.sleep(1.5)  # RQ takes two signals within a second for one
+            assert is_alive(horse)
+            daemon.send(signal.SIGTERM)
+            assert daemon.wait(20) == 0
+            assert not is_alive(horse)
+            assert "Traceback" not in daemon.text()
+        jobs.cancel("deaf")
 
 
 def test_a_worker_that_dies_of_a_bug_says_so(server: Server, tmp_path: Path) -> None:
