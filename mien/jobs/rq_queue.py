@@ -10,6 +10,8 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
+from mien.transport.redis_server import RedisServer
+
 QUEUE = "mien-streams"
 
 LOCK_S = 8
@@ -38,6 +40,20 @@ class StreamQueue(Queue):
     @property
     def intermediate_queue(self) -> IntermediateQueue:
         return _Between(self.key, connection=self.connection)
+
+
+def waiting(server: RedisServer) -> set[str]:
+    """Ids of the jobs that no worker has taken yet, or has given back.
+
+    Raises:
+        TransportError: the server does not answer.
+    """
+    key = Queue.redis_queue_namespace_prefix + QUEUE
+    ids: list[bytes] = server.call(
+        lambda client: client.lrange(key, 0, -1),  # type: ignore[arg-type, return-value]
+        patience_s=0,
+    )
+    return {job.decode() for job in ids}
 
 
 def stream_queue(connection: redis.Redis) -> StreamQueue:

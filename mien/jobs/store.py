@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import redis
 
@@ -126,9 +126,16 @@ class JobStore:
         found = [_read(text) for text in texts if text is not None]
         return [record for record in found if record is not None]
 
-    def states(self) -> Counter[State]:
-        """How many jobs there are, by state as their records say it."""
-        return Counter(record.state for record in self.all())
+    def states(self, waiting: Container[str] = ()) -> Counter[State]:
+        """How many jobs there are, by state as their records say it.
+
+        waiting: ids of those that stand in the queue. The record of one that waits for another
+        attempt still says what the last one was doing.
+        """
+        return Counter(
+            "queued" if not record.over and record.id in waiting else record.state
+            for record in self.all()
+        )
 
     def ended(self) -> dict[State, int]:
         """How many jobs have ended, by how they did; grows, whatever becomes of their records."""

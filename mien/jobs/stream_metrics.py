@@ -15,6 +15,7 @@ from mien import metrics
 from mien.contract.expressions import EXPRESSIONS
 from mien.jobs.books import Books
 from mien.jobs.record import State
+from mien.jobs.rq_queue import waiting
 from mien.jobs.store import JobStore
 from mien.monitoring.reading import Reading
 from mien.transport.redis_server import RedisServer
@@ -98,7 +99,7 @@ class JobMetrics(Collector):
     def _read(self) -> JobCounts:
         if self._store is None:
             self._store = JobStore(RedisServer(self._url))
-        states = self._store.states()
+        states = self._store.states(waiting(self._store.server))
         every = {str(state): states[state] for state in get_args(State)}
         return JobCounts(every, {str(state): n for state, n in self._store.ended().items()})
 
