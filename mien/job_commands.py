@@ -50,7 +50,7 @@ _JOB = (
     ),
     click.option(
         "--keep", type=click.IntRange(1, 3650), default=7, show_default=True, metavar="DAYS",
-        help="How long the job's record is kept.",
+        help="How long the job's record is kept after its end.",
     ),
     click.option("--quiet", "-q", is_flag=True, help="No progress."),
 )  # fmt: skip

@@ -41,6 +41,7 @@ def run(job: str) -> None:
     store = JobStore(RedisServer(url))
     record = store.get(job, PATIENCE_S)
     if record is None:
+        _log.error("there is nothing to do: the server has forgotten the job's record")
         return
     roots = Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT))
     if not record.over and store.end_is_wished(job, PATIENCE_S):

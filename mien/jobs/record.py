@@ -23,7 +23,7 @@ OVER: frozenset[State] = frozenset({"finished", "failed", "cancelled"})
 """States that a job does not leave by itself."""
 
 KEEP_S = 7 * 24 * 3600
-"""How long a job's record is kept, unless the submitter says otherwise."""
+"""How long the record of a job that is over is kept, unless the submitter says otherwise."""
 
 LONGEST_ERROR_BYTES = 500
 """Of a failure's sentence as it lies in the record, which stays small whatever failed."""

@@ -16,6 +16,8 @@ from mien.transport.redis_server import RedisServer
 
 WISH_S = 24 * 3600
 """Life of the wish that a job be cancelled."""
+PENDING_S = 90 * 24 * 3600
+"""Least life of the record of a job that is not over: what is kept for a day may wait for weeks."""
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
@@ -44,8 +46,9 @@ class JobStore:
     ==================  ======  ====================================  ===========================
     key (after prefix)  type    what                                  life span
     ==================  ======  ====================================  ===========================
-    jobs                zset    ids by time of submission             the longest `keep_s`
-    job:ID              string  the record, JSON                      `keep_s` from the last change
+    jobs                zset    ids by time of submission             that of the longest record
+    job:ID              string  the record, JSON                      `keep_s` from the job's end;
+                                                                      until then `PENDING_S` or more
     ended               hash    jobs that have ended, by state        `ENDED_S` from the last one
     cancel:ID           string  somebody wants the job to end         `WISH_S`, or the job's end
     ==================  ======  ====================================  ===========================
@@ -63,7 +66,7 @@ class JobStore:
         """Write the first record of a job; False where the id is taken."""
         key, text = self._job(record.id), record.to_json()
         done = self.server.call(
-            lambda client: client.set(key, text, ex=record.keep_s, nx=True), patience_s=0
+            lambda client: client.set(key, text, ex=_life_s(record), nx=True), patience_s=0
         )
         if done:
             self._index(record, patience_s=0)
@@ -80,7 +83,7 @@ class JobStore:
         """
         keys = (self._job(record.id), self._ended)
         arguments = (
-            record.to_json(), record.attempts, record.keep_s, record.state, ENDED_S,
+            record.to_json(), record.attempts, _life_s(record), record.state, ENDED_S,
             int(not unless_over), *sorted(OVER),
         )  # fmt: skip
         done = self.server.call(
@@ -107,7 +110,7 @@ class JobStore:
     def silent_s(self, record: JobRecord) -> float:
         """Seconds since the record was written the last time, by the server's clock."""
         left_ms = self.server.call(lambda client: client.pttl(self._job(record.id)), patience_s=0)
-        return max(record.keep_s - int(left_ms) / 1000, 0.0)
+        return max(_life_s(record) - int(left_ms) / 1000, 0.0)
 
     def all(self) -> list[JobRecord]:
         """Those that can be read, oldest first; forgets ids whose record has lived out its time."""
@@ -160,11 +163,13 @@ class JobStore:
         self.server.call(lambda client: client.delete(key), patience_s=patience_s)
 
     def _index(self, record: JobRecord, patience_s: float) -> None:
+        life_s = _life_s(record)
+
         def add(client: redis.Redis) -> None:
             client.zadd(self._ids, {record.id: record.created_s})
             # a job that is kept longer must not lose its place to one that is kept shorter
-            if client.ttl(self._ids) < record.keep_s:
-                client.expire(self._ids, record.keep_s)
+            if client.ttl(self._ids) < life_s:
+                client.expire(self._ids, life_s)
 
         self.server.call(add, patience_s=patience_s)
 
@@ -173,6 +178,11 @@ class JobStore:
 
     def _cancel(self, job: str) -> str:
         return f"{self._prefix}cancel:{job}"
+
+
+def _life_s(record: JobRecord) -> int:
+    """So long after it was written a record is forgotten."""
+    return record.keep_s if record.over else max(record.keep_s, PENDING_S)
 
 
 def _read(text: bytes) -> JobRecord | None:

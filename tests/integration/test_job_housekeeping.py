@@ -101,6 +101,15 @@ def test_a_job_that_died_before_it_began_is_found(
     assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
 
 
+def test_a_job_whose_record_was_forgotten_is_told(
+    jobs: Jobs, client: redis.Redis, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs.submit(request(clip, clip.parent), job="a")
+    client.delete("mien:job:a")
+    horse.run("a")
+    assert "forgotten the job's record" in caplog.text
+
+
 def test_a_server_that_has_just_come_back_knows_no_dead(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs import horse, webhook
 from mien.jobs.queue import Jobs
 from mien.jobs.record import JobRecord
+from mien.jobs.store import PENDING_S
 
 ENDED = JobRecord("a1", {"source": "a.mp4"}, state="finished", exit_code=0)
 
@@ -89,9 +90,9 @@ def test_who_finds_a_job_forgotten_tells_its_webhook_once(
 ) -> None:
     with listening(200) as hook:
         request = RunRequest(str(clip), AnalysisRequest())
-        record, _ = jobs.submit(request, job="a", webhook=hook.address)
+        jobs.submit(request, job="a", webhook=hook.address)
         client.delete("rq:job:a", "rq:queue:mien-streams")
-        client.expire("mien:job:a", record.keep_s - 11)
+        client.expire("mien:job:a", PENDING_S - 11)
         ended = jobs.find("a")
         assert (ended.state, jobs.all()) == ("failed", [ended])
     assert hook.told == [told(ended)]

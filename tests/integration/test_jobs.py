@@ -14,6 +14,7 @@ from mien.jobs.environment import OUTPUT_ROOT
 from mien.jobs.following import follow
 from mien.jobs.queue import Jobs
 from mien.jobs.record import MOST_BYTES, JobRecord
+from mien.jobs.store import PENDING_S
 from mien.jobs.submission import absolute, check_submission
 from tests.faces import make_face_clip
 from tests.servers import free_port
@@ -74,7 +75,7 @@ def test_a_submission_that_was_cut_off_is_made_good_by_the_next_of_its_id(
     record, _ = jobs.submit(request(clip, clip.parent), job="a")
     client.delete("rq:job:a", "rq:queue:mien-streams")  # as if it had never come there
     if is_judged:
-        client.expire("mien:job:a", record.keep_s - 11)
+        client.expire("mien:job:a", PENDING_S - 11)
         assert jobs.find("a").state == "failed"
     for _ in range(2):
         again, is_new = jobs.submit(request(clip, clip.parent), job="a")
@@ -346,7 +347,7 @@ def test_a_job_between_its_record_and_the_queue_is_not_lost(
     record, _ = jobs.submit(request(clip, clip.parent), job="a")
     client.delete("rq:job:a", "rq:queue:mien-streams")
     assert jobs.find("a") == record
-    client.expire("mien:job:a", record.keep_s - 11)
+    client.expire("mien:job:a", PENDING_S - 11)
     lost = jobs.find("a")
     assert (lost.state, lost.exit_code) == ("failed", JobError.exit_code)
     assert "forgotten" in str(lost.error)
@@ -360,20 +361,10 @@ def test_a_running_job_that_the_queue_forgot_goes_on(
     running = replace(record, state="running", attempts=1)
     jobs.store.put(running)
     client.delete("rq:job:a", "rq:queue:mien-streams")
-    client.expire("mien:job:a", record.keep_s - 60)
+    client.expire("mien:job:a", PENDING_S - 60)
     assert jobs.find("a") == running
-    client.expire("mien:job:a", record.keep_s - 700)
+    client.expire("mien:job:a", PENDING_S - 700)
     assert jobs.find("a").state == "failed"
-
-
-def test_a_record_lives_as_long_as_it_is_kept(jobs: Jobs, client: redis.Redis, clip: Path) -> None:
-    jobs.submit(request(clip, clip.parent), job="a", keep_s=86_400)
-    jobs.submit(request(clip, clip.parent), job="b", keep_s=1000)
-    assert 990 < int(client.ttl("mien:job:b")) <= 1000
-    assert 86_000 < int(client.ttl("mien:jobs")) <= 86_400
-    client.delete("mien:job:b")
-    assert [record.id for record in jobs.all()] == ["a"]
-    assert client.zrange("mien:jobs", 0, -1) == [b"a"]
 
 
 def test_who_follows_a_job_waits_for_the_server_and_not_for_ever(

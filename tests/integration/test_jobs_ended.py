@@ -1,4 +1,4 @@
-"""The count of jobs that have ended: once each, whoever writes it, and whatever is forgotten."""
+"""Jobs that have ended: each counts once, whoever writes it, and is remembered for a while."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mien.jobs.record import JobRecord, State
-from mien.jobs.store import ENDED_S, JobStore
+from mien.jobs.store import ENDED_S, PENDING_S, JobStore
 from mien.transport.redis_server import RedisServer
 from tests.servers import KINDS, Server
 
@@ -79,3 +79,28 @@ def test_the_end_of_a_job_that_was_forgotten_counts_and_outlives_its_record(
         client.delete(f"{prefix}:job:a")
     assert store.states() == {}
     assert store.ended()["cancelled"] == 1
+
+
+def test_a_record_is_kept_from_the_end_of_its_job(
+    store: JobStore, server: Server, tmp_path: Path
+) -> None:
+    prefix = tmp_path.name
+    with server.client() as client:
+
+        def lives(name: str, about_s: int) -> bool:
+            return about_s - 60 < int(client.ttl(f"{prefix}:{name}")) <= about_s
+
+        for name, keep_s in (("a", 86_400), ("b", 1000)):
+            waiting = replace(job(name), keep_s=keep_s)
+            store.create(waiting)
+            assert lives(f"job:{name}", PENDING_S), "it may wait for weeks"
+            assert store.silent_s(waiting) < 60
+            running = replace(waiting, state="running")
+            store.put(running)
+            assert lives(f"job:{name}", PENDING_S)
+            store.put(replace(running, state="finished"))
+            assert lives(f"job:{name}", keep_s)
+        assert lives("jobs", PENDING_S)
+        client.delete(f"{prefix}:job:b")
+        assert [record.id for record in store.all()] == ["a"]
+        assert client.zrange(f"{prefix}:jobs", 0, -1) == [b"a"]
