@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -36,9 +37,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 REFUSED_EVERY_S = 60.0
 """How often it is told that the server refuses."""
 
-IN_NEED = ("MISCONF ", "NOREPLICAS ", "BUSY ")
-"""What refusals say that pass and have no class of their own: a full disk, replicas that are away,
-a long script."""
+IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN) ")
+"""What refusals say that pass: a full disk, replicas that are away, a long script, no memory, a
+replica. Those that have a class of their own lose it where Redis 6 tells what a script met."""
 
 _log = logging.getLogger(__name__)
 
@@ -160,8 +161,8 @@ def is_passing(error: redis.RedisError) -> bool:
     """Whether the same command may be taken later on: the server is away, or in need."""
     away = (redis.ConnectionError, redis.TimeoutError)
     in_need = (OutOfMemoryError, ReadOnlyError, MasterDownError)
-    # of a pipeline, the text begins with the command
-    return isinstance(error, (*away, *in_need)) or any(word in str(error) for word in IN_NEED)
+    # of a pipeline, the text begins with the command; of a script, with where it stopped
+    return isinstance(error, (*away, *in_need)) or bool(IN_NEED.search(str(error)))
 
 
 def address_of(url: str) -> str:
