@@ -33,7 +33,7 @@ from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import check_webhook, tell
 from mien.transport.keys import GRACE_S
-from mien.transport.redis_server import RedisServer, Unreachable
+from mien.transport.redis_server import RedisServer
 from producer.addresses import parse
 
 JOB_FUNCTION = "mien.jobs.horse.run"
@@ -275,7 +275,7 @@ class Jobs:
         try:
             yield
         except redis.RedisError as error:
-            raise Unreachable(f"the server at {self._name} went away") from error
+            raise self.store.server.failure(error) from error
 
 
 def _tell(record: JobRecord) -> None:

@@ -41,6 +41,9 @@ IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN) ")
 """What refusals say that pass: a full disk, replicas that are away, a long script, no memory, a
 replica. Those that have a class of their own lose it where Redis 6 tells what a script met."""
 
+LOCKED_OUT = (AuthenticationError, AuthorizationError)
+"""Of a connection, as if the server were away."""
+
 _log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -99,22 +102,28 @@ class RedisServer:
             self.check_open()
             try:
                 answer = command(self._client)
-            except (AuthenticationError, AuthorizationError) as error:
-                raise TransportError(f"the server at {self.name} refuses the password") from error
             except redis.RedisError as error:
                 self.check_open()
                 if not is_passing(error):
-                    raise TransportError(self._refusal(error)) from error
+                    raise self.failure(error) from error
                 self._tell_trouble(error)
                 # a line may be there again in a moment, memory is not
                 soonest_s = LONGEST_PAUSE_S if isinstance(error, redis.ResponseError) else 0.0
                 if time.monotonic() + soonest_s >= deadline:
-                    raise Unreachable(self._no_way(error)) from error
+                    raise self.failure(error) from error
             else:
                 self._tell(reached=True)
                 return answer
             self.sleep(min(pause_s, max(deadline - time.monotonic(), 0)))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def failure(self, error: redis.RedisError) -> TransportError:
+        """What is raised of it: `Unreachable` where the same may be answered later on."""
+        if isinstance(error, LOCKED_OUT):
+            return TransportError(f"the server at {self.name} refuses the password")
+        if is_passing(error):
+            return Unreachable(self._no_way(error))
+        return TransportError(self._refusal(error))
 
     def sleep(self, seconds: float) -> None:
         """Wait, but no longer than until `close`; raises `Closed` then."""
@@ -159,6 +168,8 @@ class RedisServer:
 
 def is_passing(error: redis.RedisError) -> bool:
     """Whether the same command may be taken later on: the server is away, or in need."""
+    if isinstance(error, LOCKED_OUT):
+        return False
     away = (redis.ConnectionError, redis.TimeoutError)
     in_need = (OutOfMemoryError, ReadOnlyError, MasterDownError)
     # of a pipeline, the text begins with the command; of a script, with where it stopped

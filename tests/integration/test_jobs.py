@@ -16,8 +16,9 @@ from mien.jobs.queue import Jobs
 from mien.jobs.record import MOST_BYTES, JobRecord
 from mien.jobs.store import PENDING_S
 from mien.jobs.submission import absolute, check_submission
+from mien.transport.redis_server import Unreachable
 from tests.faces import make_face_clip
-from tests.servers import free_port
+from tests.servers import Server, free_port
 from workers.hls_playlist import RollingPlaylist, write_playlist
 
 SECRET, PASSWORD = "the secret of the house", "hunter2"
@@ -365,6 +366,15 @@ def test_a_running_job_that_the_queue_forgot_goes_on(
     assert jobs.find("a") == running
     client.expire("mien:job:a", PENDING_S - 700)
     assert jobs.find("a").state == "failed"
+
+
+def test_a_server_without_memory_is_not_told_to_be_away(
+    jobs: Jobs, jobs_server: Server, clip: Path
+) -> None:
+    record, _ = jobs.submit(request(clip, clip.parent), job="a")
+    jobs.cancel("a")
+    with jobs_server.refusing("maxmemory"), pytest.raises(Unreachable, match="refuses: "):
+        jobs._enqueue(record)
 
 
 def test_who_follows_a_job_waits_for_the_server_and_not_for_ever(

@@ -43,3 +43,7 @@ def test_what_is_wrong_for_good_is_not_waited_for(text: str) -> None:
 def test_who_is_away_or_has_a_class_of_its_own_is_waited_for() -> None:
     for error in (redis.ConnectionError(), redis.TimeoutError(), OutOfMemoryError("command not")):
         assert is_passing(error)
+
+
+def test_a_wrong_password_is_not_waited_for() -> None:
+    assert not is_passing(redis.AuthenticationError("invalid username-password pair"))
