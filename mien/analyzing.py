@@ -153,6 +153,7 @@ class _Draining:
             signal.signal(number, handler)
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
-        self._since_s = time.monotonic()
+        if self._since_s is None:  # who asks again is not to wait anew
+            self._since_s = time.monotonic()
         for analyzer in self._analyzers:
             analyzer.drain()
