@@ -104,6 +104,11 @@ class StreamWorker(Worker):
         """Waits for a server that refuses."""
         self._until_taken(super().register_birth)
 
+    def check_for_suspension(self, burst: bool) -> None:
+        """Says that this worker lives in passing, which `heartbeat` cannot guard there."""
+        with self._through_refusals():
+            super().check_for_suspension(burst)
+
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:

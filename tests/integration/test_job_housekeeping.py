@@ -18,6 +18,7 @@ from mien.jobs.record import record_from_json
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.stream_worker import StreamWorker
 from mien.transport.ports import Superseded
+from tests.servers import REFUSALS, Server
 
 
 def request(clip: Path, folder: Path) -> RunRequest:
@@ -128,6 +129,17 @@ def test_who_was_killed_while_it_looked_for_the_dead_stops_no_other(
     assert queue.acquire_maintenance_lock()
     assert not queue.acquire_maintenance_lock()
     assert 0 < int(client.ttl(queue.registry_cleaning_key)) <= 10
+
+
+@pytest.mark.parametrize("setting", REFUSALS)
+def test_a_server_that_refuses_as_a_worker_looks_for_work_is_borne(
+    jobs_server: Server, client: redis.Redis, setting: str
+) -> None:
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    worker.register_birth()
+    with jobs_server.refusing(setting):
+        worker.check_for_suspension(burst=False)
+    assert worker._refused_s > 0, "noted, so that nobody is taken for dead"
 
 
 @pytest.mark.parametrize(("cause", "waiting"), [(Superseded("x"), 0), (Interrupted("x"), 1)])
