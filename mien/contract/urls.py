@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-SECRET = re.compile(r"(?i)((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*")
+_NAME = r"(?i)((?:(?:pass|pwd|psw|token|jwt|key|secret|auth|sig)[^=&;/]*?|pas|pw)(?:=|%3D))"
+SECRET = re.compile(_NAME + "[^&]*")
+SECRET_IN_PATH = re.compile(_NAME + "[^/]*")
+"""Nobody knows where such a secret ends: recorders part their fields by `_`, which it may hold."""
 
 
 def without_password(url: str) -> str:
-    """The URL without password and without secrets in its query; for people to read."""
+    """The URL without password and without secrets anywhere in it; for people to read."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -21,7 +24,8 @@ def without_password(url: str) -> str:
         host, path, query, fragment = url.rpartition("@")[2], "", "", ""
     if at:
         host = f"{user.partition(':')[0]}@{host}" if user.partition(":")[0] else host
-    query = SECRET.sub(r"\1***", query)
+    path = SECRET_IN_PATH.sub(r"\1***", path)
+    query, fragment = (SECRET.sub(r"\1***", part) for part in (query, fragment))
     return urlunsplit((parts.scheme, host, path, query, fragment))
 
 
