@@ -115,8 +115,8 @@ class LiveSource:
 
     @property
     def end_ns(self) -> int:
-        interval_ns = self._session.interval_ns if self._session else 0
-        return self._times.last_ns + max(interval_ns, 1)
+        interval_ns = self._session.interval_ns if self._session else None
+        return self._times.last_ns + max(interval_ns or 0, 1)
 
     def frames(self) -> Iterator[Frame | Gap]:
         """All frames and gaps, once; several gaps a second while there is no frame."""
@@ -242,7 +242,10 @@ class LiveSource:
         """How long after the last frame or gap the next gap is."""
         if self._gap is not None or self._session is None:
             return TICK_S
-        return max(STALE_AFTER_S, 3e-9 * self._session.interval_ns)
+        interval_ns = self._session.interval_ns
+        if interval_ns is None:  # however long that is, a read is longer
+            return self._timeouts[1]
+        return max(STALE_AFTER_S, 3e-9 * interval_ns)
 
     def _end_gap(self, now_ns: int) -> Iterator[Gap]:
         gap, self._gap = self._gap, None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.video.stream import VideoStream
@@ -15,6 +14,7 @@ from mien.contract.pictures import Picture
 from producer.addresses import Address
 from producer.connection import ENDED, Arrived, Connection
 from producer.live_decoder import Decoded, LiveDecoder
+from producer.live_times import Arrivals
 from producer.opening import AbsentError, RefusedError, Timeouts
 from producer.picture_maker import PictureMaker
 from producer.probe import AV_TIME_BASE, source_fps, wrap_ticks
@@ -29,8 +29,6 @@ CUT_OFF = "cut off"
 
 BARREN_READS = 3
 """For so many times the limit of a read packets may come that give no picture."""
-
-NANOSECOND = Fraction(1, 1_000_000_000)
 
 CHANGED_S, CHANGED_PACKETS = 2.0, 20
 """Where so many packets since the last picture, over so long a time, cannot be decoded, the codec
@@ -57,7 +55,7 @@ class LiveSession:
         self.maker: PictureMaker | None = None
         """Makes its pictures; set by whoever knows their size."""
         self._decoder: LiveDecoder | None = None
-        self._timeline: Timeline | None = None
+        self._timeline: Timeline | Arrivals | None = None
         self.began_s = self._packet_s = time.monotonic()
         self._fruitless_ns: int | None = None
         """When the first packet since the last picture came that gave none."""
@@ -91,8 +89,8 @@ class LiveSession:
         return 0 if self._decoder is None else self._decoder.corrupt
 
     @property
-    def interval_ns(self) -> int:
-        """How long the last picture is shown, as far as is known."""
+    def interval_ns(self) -> int | None:
+        """How long the last picture is shown; 0 before the first, None where nothing tells yet."""
         return 0 if self._timeline is None else self._timeline.interval_ns
 
     def pictures(self, wait_s: float) -> list[LivePicture]:
@@ -124,9 +122,9 @@ class LiveSession:
             self._timeline = self._make_timeline(stream)
         return self._decoder
 
-    def _make_timeline(self, stream: VideoStream) -> Timeline:
+    def _make_timeline(self, stream: VideoStream) -> Timeline | Arrivals:
         if not self._connection.has_stamps:
-            return Timeline(NANOSECOND, None)
+            return Arrivals()  # FFmpeg counts 25 a second, however many come
         rate = source_fps(stream)
         return Timeline(
             stream.time_base or AV_TIME_BASE,
@@ -153,22 +151,18 @@ class LiveSession:
         return []
 
     def _timed(self, decoded: list[Decoded]) -> list[LivePicture]:
-        timeline = self._timeline
-        if not decoded or timeline is None:
-            return []
         self.count += len(decoded)
         return [
-            LivePicture(frame, timeline.place(*self._stamps(frame, capture)), capture)
+            LivePicture(frame, self._stamp_ns(frame, capture), capture)
             for frame, capture in decoded
         ]
 
-    def _stamps(
-        self, frame: av.VideoFrame, capture: Capture
-    ) -> tuple[int | None, int | None, int | None]:
-        """Of a picture without any its arrival: FFmpeg counts 25 a second, however many come."""
-        if self._connection.has_stamps:
-            return frame.pts, frame.dts, frame.duration
-        return capture.arrived_ns, None, None
+    def _stamp_ns(self, frame: av.VideoFrame, capture: Capture) -> int:
+        timeline = self._timeline
+        assert timeline is not None  # noqa: S101 - made with the decoder that gave the picture
+        if isinstance(timeline, Arrivals):
+            return timeline.place(capture.arrived_ns)
+        return timeline.place(frame.pts, frame.dts, frame.duration)
 
     def _look_at_clock(self) -> None:
         now_s, (open_s, read_s) = time.monotonic(), self._timeouts

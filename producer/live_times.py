@@ -15,6 +15,30 @@ SERVER_AHEAD_NS = 120_000_000_000
 BEHIND_NS = 1_000_000_000
 """How far a camera's stamps may fall behind the clock; further, and its clock is slow."""
 
+TOGETHER_NS = 5_000_000
+"""Pictures that come within less than this had been held up on the way, or had been read ahead."""
+
+
+class Arrivals:
+    """Times of pictures that have no stamps: when each came, counted from the first."""
+
+    def __init__(self) -> None:
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self.interval_ns: int | None = None
+        """From one picture to the next; None as long as all came together, as those do that FFmpeg
+        reads ahead when it opens a source: they do not tell."""
+
+    def place(self, arrived_ns: int) -> int:
+        """The time of a picture that came then."""
+        if self._first_ns is None:
+            self._first_ns = self._last_ns = arrived_ns
+        step_ns = arrived_ns - self._last_ns
+        if step_ns >= TOGETHER_NS:
+            self.interval_ns = step_ns
+        self._last_ns = arrived_ns
+        return arrived_ns - self._first_ns
+
 
 class LiveTimes:
     """Times from the first picture, strictly increasing over all connections.

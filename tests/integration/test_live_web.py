@@ -2,7 +2,7 @@
 pictures are shown as they come."""
 
 import time
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -57,3 +57,12 @@ def test_a_camera_that_sends_jpegs_is_shown_as_they_come_however_many(fps: int) 
         source.close()
     assert median(late_s[-fps:]) < 1, "it does not grow"
     assert max(drifts_ns) - min(drifts_ns) < 1e7, "its time is that of its arrival"
+
+
+def test_a_slow_camera_that_sends_jpegs_begins_without_an_outage() -> None:
+    """FFmpeg gives out the first three together, when it has the third."""
+    with photographing(0.5) as (address, _):
+        source = open_source(address, timeout_s=(10.0, 10.0))
+        items = list(islice(source.frames(), 5))
+        source.close()
+    assert all(isinstance(item, Frame) for item in items)

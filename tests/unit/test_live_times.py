@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producer.live_times import BEHIND_NS, CAMERA_AHEAD_NS, LiveTimes
+from producer.live_times import BEHIND_NS, CAMERA_AHEAD_NS, Arrivals, LiveTimes
 
 MS = 1_000_000
 EVENTS = st.lists(
@@ -76,3 +76,13 @@ def test_segments_that_come_late_move_what_follows() -> None:
     assert times.place(2_000 * MS, 100 * MS) == 2_000 * MS
     assert times.place(4_000 * MS, 5_000 * MS) == 5_000 * MS
     assert times.place(6_000 * MS, 5_100 * MS) == 7_000 * MS
+
+
+def test_arrivals_tell_the_interval_but_not_of_pictures_that_come_together() -> None:
+    arrivals = Arrivals()
+    told = [(arrivals.place(at), arrivals.interval_ns) for at in (70, 80, 95)]
+    assert told == [(0, None), (10, None), (25, None)], "read ahead where it was opened"
+    assert arrivals.place(95 + 3_000 * MS) == 25 + 3_000 * MS
+    for late in range(3):
+        arrivals.place(100 + 3_000 * MS + late)
+    assert arrivals.interval_ns == 3_000 * MS
