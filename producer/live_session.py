@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.video.stream import VideoStream
@@ -17,7 +18,7 @@ from producer.live_decoder import Decoded, LiveDecoder
 from producer.live_times import Arrivals
 from producer.opening import AbsentError, RefusedError, Timeouts
 from producer.picture_maker import PictureMaker
-from producer.probe import AV_TIME_BASE, source_fps, wrap_ticks
+from producer.probe import AV_TIME_BASE, coded_fps, source_fps, wrap_ticks
 from producer.timestamps import Timeline
 
 SILENT = "it sends nothing any more"
@@ -194,7 +195,7 @@ def describe(
         width=picture.width,
         height=picture.height,
         colour=picture.colour,
-        source_fps=source_fps(stream),
+        source_fps=_rate(session.connection, stream),
         time_base=stream.time_base or AV_TIME_BASE,
         duration_ns=None,
         frame_count=None,
@@ -203,3 +204,8 @@ def describe(
         pixel_format=first.frame.format.name,
         rotation=0 if maker.turn is None else maker.turn.rotation,
     )
+
+
+def _rate(connection: Connection, stream: VideoStream) -> Fraction | None:
+    """Frames a second, where somebody who knows says it: without stamps FFmpeg makes up 25."""
+    return source_fps(stream) if connection.has_stamps else coded_fps(stream)

@@ -65,6 +65,12 @@ def source_fps(stream: VideoStream) -> Fraction | None:
     return None
 
 
+def coded_fps(stream: VideoStream) -> Fraction | None:
+    """Frames a second as the codec itself states them; None where it does not."""
+    rate = stream.codec_context.framerate
+    return Fraction(rate) if rate and 0 < rate <= FASTEST_FPS else None
+
+
 def duration_ns(container: InputContainer, stream: VideoStream) -> int | None:
     """Length as stated."""
     if stream.duration is not None and stream.time_base and stream.duration > 0:

@@ -2,6 +2,8 @@
 pictures are shown as they come."""
 
 import time
+from contextlib import suppress
+from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
@@ -11,8 +13,8 @@ import pytest
 from mien.contract.frames import Frame
 from producer.live import LiveSource
 from producer.source import open_source
-from tests.broadcast import broadcasting, photographing
-from tests.builders import read_number
+from tests.broadcast import Silent, broadcasting, photographing, served
+from tests.builders import make_clip, read_number
 
 
 def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
@@ -46,6 +48,7 @@ def test_a_camera_that_sends_jpegs_is_shown_as_they_come_however_many(fps: int) 
     with photographing(fps) as (address, sent_s):
         source = open_source(address, timeout_s=(5.0, 5.0))
         assert isinstance(source, LiveSource)
+        assert source.info.source_fps is None, "nobody knows it"
         late_s, drifts_ns = [], []
         for item in source.frames():
             if isinstance(item, Frame):
@@ -66,3 +69,24 @@ def test_a_slow_camera_that_sends_jpegs_begins_without_an_outage() -> None:
         items = list(islice(source.frames(), 5))
         source.close()
     assert all(isinstance(item, Frame) for item in items)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_bare_pictures_have_the_rate_that_their_codec_states(tmp_path: Path, stated: bool) -> None:
+    options = {} if stated else {"x265-params": "vui-timing-info=0"}
+    clip = make_clip(
+        tmp_path / "clip.hevc", frames=50, fps=Fraction(10), codec="libx265", options=options
+    ).read_bytes()
+
+    class Sender(Silent):
+        def do_GET(self) -> None:  # noqa: N802 - what the library calls
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(clip)
+
+    with served(Sender) as address:
+        source = open_source(f"http://{address}/clip.hevc", timeout_s=(5.0, 5.0))
+        source.close()
+    assert source.info.kind == "live"
+    assert source.info.source_fps == (10 if stated else None)
