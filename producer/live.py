@@ -209,9 +209,8 @@ class LiveSource:
 
     def _maker_for(self, session: LiveSession, picture: LivePicture) -> PictureMaker:
         if session.maker is None:
-            stream = session.connection.stream
-            aspect = stream.sample_aspect_ratio if stream else None
-            session.maker = PictureMaker(aspect, self._size)
+            session.maker = PictureMaker(None, self._size)
+        session.maker.sar = picture.aspect
         shape = picture.frame.width, picture.frame.height
         if shape != self._shape and self._shape != (0, 0):
             self.changes += 1

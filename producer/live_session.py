@@ -17,7 +17,7 @@ from producer.connection import ENDED, Arrived, Connection
 from producer.live_decoder import Decoded, LiveDecoder
 from producer.live_times import Arrivals
 from producer.opening import AbsentError, RefusedError, Timeouts
-from producer.picture_maker import PictureMaker
+from producer.picture_maker import PictureMaker, PixelAspect
 from producer.probe import AV_TIME_BASE, coded_fps, source_fps, wrap_ticks
 from producer.timestamps import Timeline
 
@@ -44,6 +44,8 @@ class LivePicture:
     stamp_ns: int
     """From the first picture of the connection."""
     capture: Capture
+    aspect: Fraction
+    """Width of a stored pixel over its height."""
 
 
 class LiveSession:
@@ -56,6 +58,7 @@ class LiveSession:
         self.maker: PictureMaker | None = None
         """Makes its pictures; set by whoever knows their size."""
         self._decoder: LiveDecoder | None = None
+        self._aspect: PixelAspect | None = None
         self._timeline: Timeline | Arrivals | None = None
         self.began_s = self._packet_s = time.monotonic()
         self._fruitless_ns: int | None = None
@@ -119,7 +122,7 @@ class LiveSession:
         stream = self._connection.stream
         assert stream is not None  # noqa: S101 - a packet came of it
         if self._decoder is None:
-            self._decoder = LiveDecoder(stream, self.epoch)
+            self._decoder, self._aspect = LiveDecoder(stream, self.epoch), PixelAspect(stream)
             self._timeline = self._make_timeline(stream)
         return self._decoder
 
@@ -153,17 +156,17 @@ class LiveSession:
 
     def _timed(self, decoded: list[Decoded]) -> list[LivePicture]:
         self.count += len(decoded)
-        return [
-            LivePicture(frame, self._stamp_ns(frame, capture), capture)
-            for frame, capture in decoded
-        ]
+        return [self._picture(frame, capture) for frame, capture in decoded]
 
-    def _stamp_ns(self, frame: av.VideoFrame, capture: Capture) -> int:
-        timeline = self._timeline
+    def _picture(self, frame: av.VideoFrame, capture: Capture) -> LivePicture:
+        timeline, aspect = self._timeline, self._aspect
         assert timeline is not None  # noqa: S101 - made with the decoder that gave the picture
+        assert aspect is not None  # noqa: S101 - as well
         if isinstance(timeline, Arrivals):
-            return timeline.place(capture.arrived_ns)
-        return timeline.place(frame.pts, frame.dts, frame.duration)
+            stamp_ns = timeline.place(capture.arrived_ns)
+        else:
+            stamp_ns = timeline.place(frame.pts, frame.dts, frame.duration)
+        return LivePicture(frame, stamp_ns, capture, aspect.of(frame))
 
     def _look_at_clock(self) -> None:
         now_s, (open_s, read_s) = time.monotonic(), self._timeouts

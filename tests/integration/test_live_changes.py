@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from itertools import chain, cycle, pairwise
 from pathlib import Path
 
@@ -98,6 +99,23 @@ def write_changing(path: Path, clips: Sequence[Clip]) -> None:
                 for packet in encoder.encode(frame):
                     packet.stream = stream
                     out.mux(packet)
+
+
+def test_pictures_whose_pixels_change_their_shape_keep_that_of_what_they_show(
+    tmp_path: Path,
+) -> None:
+    square, wide = (
+        make_clip(tmp_path / f"{sar}.ts", frames=2 * FRAMES, size=SMALL, sar=Fraction(sar))
+        for sar in (1, 2)
+    )
+    with transmitting([square], [wide]) as address, Watcher(address, read_s=10) as watcher:
+        watcher.wait_for(lambda: len(watcher.frames) > 3 * FRAMES, limit_s=20)
+    early, late = (watcher.frames[at].picture.planes()[0] for at in (FRAMES, 3 * FRAMES))
+    assert early.shape == late.shape
+    assert not (early[:40] == 16).all()
+    assert (late[:40] == 16).all()
+    assert (late[-40:] == 16).all()
+    assert read_number(late[46:134]) == FRAMES
 
 
 @contextmanager
