@@ -15,10 +15,14 @@ from producer.decoding import FRUITLESS_READS
 from producer.opening import Timeouts, open_container
 from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
 from producer.restarts import NEAR_S, Restarts
+from producer.strays import Strays
 from producer.timestamps import JUMP_S, LONGEST_S, SECOND_NS, to_ns
 
 PATIENCE_NS = 10 * SECOND_NS
 """So much longer a new beginning of the sound waits for that of the pictures, if it must."""
+
+MOST_ASTRAY = 32
+"""Packets of sound that one damaged stamp may lead astray: containers give it to many at once."""
 
 
 class Clock:
@@ -137,6 +141,9 @@ class AudioFeed:
                 stream.discard = Discard.all
         self._position = {stream.index: at for at, stream in enumerate(self.templates)}
         self._packets = self._read()
+        self._strays: list[Strays[Packet[AudioStream]]] = [
+            Strays(stream.time_base or AV_TIME_BASE, MOST_ASTRAY) for stream in self.templates
+        ]
         self._ahead: tuple[int, Packet[AudioStream]] | None = None
         wrap = wrap_ticks(self._container.format.name)
         self._clocks = [
@@ -177,6 +184,22 @@ class AudioFeed:
         return to_ns(packet.dts * packet.time_base) - self.start_ns
 
     def _read(self) -> Generator[tuple[int, Packet[AudioStream]], None, None]:
+        """All packets that have a time, at the time where they belong as far as is known."""
+        for packet in self._demuxed():
+            position = self._position[packet.stream_index]
+            yield from self._corrected(position, self._strays[position].push(packet, packet.dts))
+        for position, strays in enumerate(self._strays):
+            yield from self._corrected(position, strays.flush())
+
+    def _corrected(
+        self, position: int, checked: list[tuple[Packet[AudioStream], int | None]]
+    ) -> Iterator[tuple[int, Packet[AudioStream]]]:
+        for packet, dts in checked:
+            move(packet, (dts or 0) - (packet.dts or 0))
+            self._clocks[position].correct(packet)
+            yield position, packet
+
+    def _demuxed(self) -> Iterator[Packet[AudioStream]]:
         """All packets that have a time; after an error the reading goes on where it can."""
         fruitless = 0 if self.templates else FRUITLESS_READS
         while fruitless < FRUITLESS_READS:
@@ -184,9 +207,7 @@ class AudioFeed:
                 for packet in self._container.demux(tuple(self.templates)):
                     if packet.size and packet.dts is not None:
                         fruitless = 0
-                        position = self._position[packet.stream_index]
-                        self._clocks[position].correct(packet)
-                        yield position, packet
+                        yield packet
             except (av.error.ExitError, IndexError):  # the second as in `producer.decoding`
                 return
             except (av.error.FFmpegError, OSError):

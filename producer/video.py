@@ -19,6 +19,7 @@ from producer.decoding import DAMAGED, END_OF_FILE, Decoder
 from producer.deinterlace import deinterlaced
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
+from producer.strays import steadied
 from producer.timestamps import LONGEST_S, Timeline, to_ns
 
 
@@ -36,8 +37,9 @@ class VideoSource:
             container, stream, path=address.path if address.kind == "file" else None
         )
         rate = probe.source_fps(stream)
+        time_base = stream.time_base or probe.AV_TIME_BASE
         self._timeline = Timeline(
-            stream.time_base or probe.AV_TIME_BASE,
+            time_base,
             None if rate is None else 1 / rate,
             probe.wrap_ticks(container.format.name),
         )
@@ -46,7 +48,7 @@ class VideoSource:
         self.corrupt = 0
         self.end_ns = 0
         self.reason = ""
-        self._decoded = deinterlaced(self._decoder.frames())
+        self._decoded = steadied(deinterlaced(self._decoder.frames()), time_base)
         first = next(self._decoded, None)
         if first is None:
             raise SourceError(f"cannot read {address.name}: its video holds no picture")

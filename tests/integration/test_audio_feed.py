@@ -12,6 +12,7 @@ from producer.audio import AudioFeed
 from producer.restarts import Restarts
 from producer.source import open_source
 from tests.builders import Sound, make_clip
+from tests.restamping import SOUND, restamp
 
 
 def stored(path: Path, track: int = 0) -> list[tuple[int | None, int | None, bytes]]:
@@ -226,6 +227,17 @@ def test_a_clock_that_wraps_goes_on(tmp_path: Path) -> None:
     feed.close()
     assert all(0 < later - sooner < 30_000_000 for sooner, later in pairwise(times))
     assert 1_900_000_000 < times[-1] < 2_100_000_000
+
+
+@pytest.mark.parametrize("seconds", [60, 7200, -60])
+def test_one_damaged_stamp_moves_no_other_sound(tmp_path: Path, seconds: int) -> None:
+    path = make_clip(
+        tmp_path / "clip.ts", frames=75, start_s=100, audio=Sound(codec="mp2", start_s=100)
+    )
+    _, whole = read_side_by_side(path)
+    restamp(path, SOUND, 5, seconds)
+    _, damaged = read_side_by_side(path)
+    assert damaged == pytest.approx(whole, abs=PACKET_NS // 100)
 
 
 def test_a_damaged_file_gives_the_sound_that_is_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from mien.contract.frames import Frame, SourceInfo
 from producer.source import Source, open_source
 from tests.builders import Sound, make_clip, read_number
+from tests.restamping import VIDEO, restamp
 
 TICK = Fraction(1, 90000)
 
@@ -147,6 +148,15 @@ def test_stamps_that_repeat_or_go_back_still_increase(
         assert written == stamps
     _, frames, _ = read_all(path)
     assert [frame.pts_ns // 1_000_000 for frame in frames] == expected
+
+
+@pytest.mark.parametrize("seconds", [60, 7200, -60])
+def test_one_damaged_stamp_moves_no_other_picture(tmp_path: Path, seconds: int) -> None:
+    path = make_clip(tmp_path / "clip.ts", frames=20, start_s=100)
+    restamp(path, VIDEO, 10, seconds)
+    _, frames, source = read_all(path)
+    assert [frame.pts_ns for frame in frames] == [40_000_000 * number for number in range(20)]
+    assert source.restarts.match(Fraction(160), Fraction(0), None, 0) is None
 
 
 def test_the_last_frame_is_shown_as_long_as_the_file_says(tmp_path: Path) -> None:
