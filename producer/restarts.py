@@ -12,6 +12,10 @@ from fractions import Fraction
 NEAR_S = Fraction(10)
 """Sound and picture that begin anew within this belong to the same new beginning."""
 
+OUTLASTS_S = Fraction(60)
+"""No sound outlasts its pictures by more. A new beginning that lies further before where the sound
+has got to was one of the pictures alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restart:
@@ -51,13 +55,19 @@ class Restarts:
             (number, restart)
             for number, restart in enumerate(self._found[after:], after)
             if apart(stamp_s, restart.stamp_s, wrap_s) <= NEAR_S
+            and ahead(guess_s, restart.shift_s, wrap_s) <= OUTLASTS_S
         ]
         return min(near, key=lambda item: apart(guess_s, item[1].shift_s, wrap_s), default=None)
 
 
 def apart(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
     """Seconds between two stamps, of which either may have started over."""
+    return abs(ahead(one_s, other_s, wrap_s))
+
+
+def ahead(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
+    """By how many seconds the first of two such stamps is later; negative where it is sooner."""
     difference_s = one_s - other_s
     if wrap_s is not None:
         difference_s -= wrap_s * round(difference_s / wrap_s)
-    return abs(difference_s)
+    return difference_s
