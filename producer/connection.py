@@ -69,6 +69,7 @@ class Connection:
         self._changed = threading.Condition()
         self._packets: deque[Arrived] = deque()
         self._bytes = 0
+        self._wanted_ns = 0  # what came before is not missed
         self._cut = False
         self._released = threading.Event()
         self.stream: VideoStream | None = None
@@ -122,13 +123,16 @@ class Connection:
             return oldest
 
     def forget(self) -> None:
-        """Leave out, uncounted, what came until now and is not needed for what comes next."""
+        """Leave out, uncounted, what came until now and is not needed for what comes next.
+
+        The rest of it is given all the same, to be decoded and not to be shown.
+        """
         with self._changed:
             if self.is_patient:
                 return
             keys = [n for n, one in enumerate(self._packets) if one.packet.is_keyframe]
-            self.blind_s = None if keys else time.monotonic()
-            self._leave_out(keys[-1] if keys else len(self._packets))
+            self._leave_out(max(keys, default=0))
+            self._wanted_ns = time.monotonic_ns()
 
     def cut(self) -> None:
         """End it from outside, in whatever it is."""
@@ -204,15 +208,16 @@ class Connection:
             return
         keys = [n for n, one in enumerate(self._packets) if n and one.packet.is_keyframe]
         count = max(keys, default=0)
-        if not keys and is_old(oldest, FAR_BEHIND_S):
+        is_missed = oldest.arrived_ns >= self._wanted_ns
+        if not keys and is_missed and is_old(oldest, FAR_BEHIND_S):
             self.blind_s, count = time.monotonic(), len(self._packets)
         self.skipped += self._leave_out(count)
 
     def _leave_out(self, count: int) -> int:
-        """The oldest packets; says how many."""
-        for _ in range(count):
-            self._bytes -= self._packets.popleft().packet.size
-        return count
+        """The oldest packets; says how many of them are missed."""
+        left_out = [self._packets.popleft() for _ in range(count)]
+        self._bytes -= sum(one.packet.size for one in left_out)
+        return sum(one.arrived_ns >= self._wanted_ns for one in left_out)
 
 
 def is_old(arrived: Arrived, limit_s: float) -> bool:
