@@ -157,19 +157,17 @@ def drawn_at(
     A face of both is interpolated; one of the first alone is held for the first half of the way
     (if it was seen for one moment only, it is not drawn at all), one of the second alone is not
     there yet. Without a second snapshot everything is held. `cautious` is for hiding faces: it
-    covers whatever may be one, all the way and a little before it was found, and wherever one
-    that was missed may be. Nothing is left over from before `cut_ns`, when the last cut was; where
-    faces are hidden, for no longer than COAST_S.
+    covers whatever may be one, all the way and a little before it was found, from where it was to
+    where it will be, and wherever one that was missed may be. Nothing is left over from before
+    `cut_ns`, when the last cut was; where faces are hidden, for no longer than COAST_S.
     """
     now = before.faces(cautious=cautious)
     later = {} if after is None else after.faces(cautious=cautious)
+    if cautious:
+        return _hidden_at(now, later, time_ns, cut_ns)
     way_ns = max(after.time_ns - before.time_ns, 1) if after is not None else 1
     share = (time_ns - before.time_ns) / way_ns if after is not None else 0.0
     short = after is not None and way_ns <= FLASH_S * 1e9
-    if cautious:
-        new = [_draw(face, face.box) for track, face in later.items() if track not in now]
-        known = {t: face for t, face in now.items() if not _is_past(face, time_ns, cut_ns)}
-        return [_hide(face, later.get(track), share) for track, face in known.items()] + new
     drawn = []
     for track, face in now.items():
         then = later.get(track)
@@ -183,15 +181,28 @@ def drawn_at(
     return drawn
 
 
+def _hidden_at(
+    now: dict[int, TrackedFace], later: dict[int, TrackedFace], time_ns: int, cut_ns: int
+) -> list[DrawnFace]:
+    """What is hidden is rather too large than too small.
+
+    A track may join the faces of two shots, of which the old one stays until the cut and the new
+    one is there from then on; not every cut is noticed, and nobody moves in a straight line. So
+    both places are covered, not one on the way between them.
+    """
+    drawn = []
+    for track, face in now.items():
+        then = later.get(track)
+        if not _is_past(face, time_ns, cut_ns):
+            drawn.append(_draw(face, _hull(*_places(face), *_places(then))))
+        elif then is not None and then.seen_ns >= cut_ns:
+            drawn.append(_draw(then, then.box))
+    return drawn + [_draw(face, face.box) for track, face in later.items() if track not in now]
+
+
 def _is_past(face: TrackedFace, time_ns: int, cut_ns: int) -> bool:
     """Whether a face belongs to the shot before; what looked like a cut may have been none."""
     return face.seen_ns < cut_ns and time_ns - face.seen_ns > COAST_S * 1e9
-
-
-def _hide(face: TrackedFace, then: TrackedFace | None, share: float) -> DrawnFace:
-    """What is hidden is rather too large than too small."""
-    box = _reach(face)
-    return _draw(face, box if then is None else box + share * (_reach(then) - box))
 
 
 def _has_area(place: Floats) -> bool:
@@ -199,9 +210,14 @@ def _has_area(place: Floats) -> bool:
     return bool((place[:2] < place[2:]).all())
 
 
-def _reach(face: TrackedFace) -> Floats:
-    """From where a face was found to where it should be by now."""
-    low, high = np.minimum(face.box, face.place), np.maximum(face.box, face.place)
+def _places(face: TrackedFace | None) -> tuple[Floats, ...]:
+    """Where a face was found and where it should be by now."""
+    return () if face is None else (face.box, face.place)
+
+
+def _hull(*boxes: Floats) -> Floats:
+    """The smallest box that holds them all."""
+    low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
     return np.concatenate([low[:2], high[2:]])
 
 

@@ -1,9 +1,11 @@
 """What a frame shows of the faces of the analyses around it."""
 
 import numpy as np
+import pytest
 
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
+from mien.contract.outputs import DrawnFace
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
 from workers.summary import Summary
 
@@ -130,6 +132,45 @@ def test_hidden_faces_do_not_follow_into_the_next_shot_for_long() -> None:
     last = shots[-1]
     assert len(drawn_at(last, None, last.time_ns, cautious=True)) == 1
     assert drawn_at(last, None, last.time_ns, cautious=True, cut_ns=2 * STEP_NS) == []
+
+
+def covers(drawn: list[DrawnFace], box: list[float]) -> bool:
+    return any(
+        face.box[0] <= box[0] and face.box[1] <= box[1]
+        and face.box[2] >= box[2] and face.box[3] >= box[3]
+        for face in drawn
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+def test_where_faces_are_hidden_a_track_across_a_cut_covers_the_faces_of_both_shots(
+    noticed: bool,
+) -> None:
+    old, new, cut_ns = [160.0, 50.0, 260.0, 150.0], [240.0, 50.0, 340.0, 150.0], STEP_NS // 2
+    before, after = snapshots(analysis(old), analysis(new))
+    assert before.found[0].track == after.found[0].track
+    for time_ns in range(0, STEP_NS, STEP_NS // 10):
+        known_ns = cut_ns if noticed and time_ns >= cut_ns else 0
+        drawn = drawn_at(before, after, time_ns, cautious=True, cut_ns=known_ns)
+        assert covers(drawn, old if time_ns < cut_ns else new)
+
+
+def test_where_faces_are_hidden_the_new_shots_face_is_covered_however_late_it_is_analysed() -> None:
+    history, old, new = FaceHistory(GEOMETRY, 0.5), [100.0, 50, 200, 150], [150.0, 50, 250, 150]
+    before, after = (history.add(i, i * 10**9, analysis(row)) for i, row in enumerate((old, new)))
+    assert before.found[0].track == after.found[0].track
+    for time_ns in range(STEP_NS, 10**9, STEP_NS):
+        drawn = drawn_at(before, after, time_ns, cautious=True, cut_ns=STEP_NS)
+        assert covers(drawn, new)
+    assert not covers(drawn, old)
+
+
+def test_where_faces_are_hidden_a_new_shots_face_is_covered_in_the_track_of_a_missed_one() -> None:
+    old, new = [100.0, 50.0, 200.0, 150.0], [150.0, 50.0, 250.0, 150.0]
+    *_, missed, found = snapshots(analysis(old), *[analysis()] * 5, analysis(new))
+    assert found.found[0].track == missed.doubtful[0].track
+    time_ns = missed.time_ns + STEP_NS // 2
+    assert covers(drawn_at(missed, found, time_ns, cautious=True, cut_ns=time_ns), new)
 
 
 def test_results_have_the_detectors_own_boxes() -> None:
