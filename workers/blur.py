@@ -33,7 +33,7 @@ def blur_faces(picture: Picture, boxes: Iterable[Box]) -> None:
 def blur_picture(picture: Picture) -> None:
     """Replace the whole picture, in place, by as few averages as a face that fills it would be."""
     for plane, step in _planes(picture):
-        plane[:] = _averaged(plane, step)
+        plane[:] = _averaged(plane, step, min(plane.shape[:2]) * step)
 
 
 def _planes(picture: Picture) -> tuple[tuple[Pixels, int], ...]:
@@ -63,8 +63,9 @@ def _hide(plane: Pixels, patch: tuple[int, int, int, int], step: int) -> None:
     region = plane[top : max(0, y2), left : max(0, x2)]
     if not region.size:
         return
-    hidden = _averaged(region, step)
     rows, columns = region.shape[:2]
+    # a strip of a face at the picture's edge is as long as the face, but may be very narrow
+    hidden = _averaged(region, step, max(rows, columns) * step)
     mask = _mask(x2 - x1, y2 - y1)[top - y1 :, left - x1 :][:rows, :columns]
     if region.ndim == 3:
         mask = np.repeat(mask[..., None], 3, axis=2)
@@ -72,10 +73,13 @@ def _hide(plane: Pixels, patch: tuple[int, int, int, int], step: int) -> None:
     region[:] = cv2.add(kept, cv2.multiply(hidden, mask, scale=1 / 255))
 
 
-def _averaged(region: Pixels, step: int) -> Pixels:
-    """A smooth blend of the region's averages; step: pixels from one of its samples to the next."""
+def _averaged(region: Pixels, step: int, side: int) -> Pixels:
+    """A smooth blend of the region's averages, of which some `_CELLS` fit into `side` pixels.
+
+    step: pixels from one of its samples to the next.
+    """
     width, height = region.shape[1] * step, region.shape[0] * step
-    cell = max(_SMALLEST_CELL_PX, min(width, height) / _CELLS)
+    cell = max(_SMALLEST_CELL_PX, side / _CELLS)
     cells = max(1, round(width / cell)), max(1, round(height / cell))
     small = cv2.resize(np.ascontiguousarray(region), cells, interpolation=cv2.INTER_AREA)
     hidden = cv2.resize(small, region.shape[1::-1], interpolation=cv2.INTER_LINEAR)

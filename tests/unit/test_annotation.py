@@ -246,6 +246,18 @@ def test_a_face_at_the_edge_of_the_picture_is_hidden_up_to_the_edge(box: Box, ma
     assert np.ptp(picture.planes()[0][y1:y2, x1:x2]) < 40
 
 
+@pytest.mark.parametrize("box", [(-170, 60, 15, 240), (615, 60, 800, 240), (200, -160, 380, 20)])
+def test_a_strip_of_a_face_at_the_edge_of_the_picture_keeps_a_handful_of_averages(box: Box) -> None:
+    """Bars along it, broader than a narrow cell, run into one another."""
+    picture = grey_i420(640, 360)
+    luma = picture.planes()[0]
+    bars = np.where(np.arange(640) // 10 % 2, 250, 0).astype(np.uint8)
+    luma[:] = bars[:360, None] if box[1] > 0 else bars[None, :]
+    Annotator(blur=True).draw(picture, [face(box)])
+    x1, y1, x2, y2 = (max(0, int(side)) for side in box)
+    assert np.ptp(luma[y1:y2, x1:x2]) < 120
+
+
 def test_small_faces_are_hidden_too() -> None:
     picture = grey_i420(640, 360)
     picture.planes()[0][:] = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (180, 320))
