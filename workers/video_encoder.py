@@ -24,7 +24,9 @@ from workers.video_options import encoder_options, quantiser
 
 _NS = 1_000_000_000
 _FINE = 90_000
-"""Ticks a second that are fine enough for the place of the first picture."""
+"""Ticks a second that are fine enough for the place of the first picture, and for any rate."""
+_FINEST = 2**31 // 3600
+"""With more of them a second, a picture that lasts an hour is too long for .mp4 and .mov."""
 _MPEG4_TIME_BASE = Fraction(1, 60_000)
 """MPEG-4 part 2 has 16 bits for it; this one holds all usual rates, 29.97 too."""
 _MPEG_TICK = 65_535
@@ -85,7 +87,7 @@ class VideoEncoder:
         self.name = codec.name
         self._codec = codec.canonical_name
         self._time_base = _time_base(self._codec, settings.fps, info)
-        self._finer = max(1, math.ceil(self._time_base * _FINE)) if container.stamped else 1
+        self._finer = _finer(self._time_base) if container.stamped else 1
         late = _ticks(info.first_pts_ns, self._packet_time_base)
         self._offset = late if container.stamped else 0
         self.repeats = 0 if container.stamped else late
@@ -170,7 +172,15 @@ def _time_base(codec: str, fps: Fraction | None, info: SourceInfo) -> Fraction:
         return (1 / fps).limit_denominator(_MPEG_TICK) if codec == "mpeg4" else 1 / fps
     if codec == "mpeg4" and info.time_base.denominator > _MPEG_TICK:
         return _MPEG4_TIME_BASE
-    return info.time_base
+    return info.time_base if info.time_base.denominator <= _FINEST else Fraction(1, _FINE)
+
+
+def _finer(time_base: Fraction) -> int:
+    """Into how many parts a tick is divided for the times of packets: the n-th of a second each.
+
+    Their denominator then stays small, whatever the numerator is; FFmpeg and .mp4 have 31 bits.
+    """
+    return time_base.numerator * math.ceil(Fraction(_FINE, time_base.denominator))
 
 
 def _ticks(time_ns: int, time_base: Fraction) -> int:

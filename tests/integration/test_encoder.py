@@ -185,6 +185,40 @@ def test_fast_cameras_rates_are_kept_where_mpeg4_cannot_write_them_down(
     assert [time - start for time in times_ms(frames)] == pytest.approx(wanted, abs=0.05)
 
 
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "ts"])
+@pytest.mark.parametrize(
+    ("time_base", "fps"),
+    [
+        (Fraction(66_667, 1_000_000), None),
+        (Fraction(33_367, 1_000_000), None),
+        (Fraction(1001, 24_000), None),
+        (Fraction(1, 90_000), Fraction("29.97123")),
+        (Fraction(1, 90_000), Fraction("0.97123")),
+    ],
+)
+def test_ticks_of_odd_lengths_are_kept(
+    tmp_path: Path, extension: str, time_base: Fraction, fps: Fraction | None
+) -> None:
+    path, late_ms = tmp_path / f"out.{extension}", 834
+    step = 1 / fps if fps else time_base
+    wanted = [float(n * step * 1000) for n in range(12)]
+    info = info_of(time_base=time_base, source_fps=1 / step, first_pts_ns=late_ms * 1_000_000)
+    write(path, wanted, info, last_ms=float(step * 1000), fps=fps)
+    times = times_ms(decoded(path))
+    start = times[0] if extension == "ts" else late_ms
+    assert [time - start for time in times] == pytest.approx(wanted, abs=1.1)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv"])
+def test_a_picture_may_last_an_hour_however_fine_the_sources_ticks(
+    tmp_path: Path, extension: str
+) -> None:
+    path, hour_ms = tmp_path / f"out.{extension}", 3_600_000
+    info = info_of(time_base=Fraction(1, 1_000_000_000))
+    write(path, [0, 40, 40 + hour_ms], info)
+    assert times_ms(decoded(path)) == pytest.approx([0, 40, 40 + hour_ms], abs=1.1)
+
+
 def test_odd_sizes_are_padded_by_one(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     write(path, [0, 40], info_of(width=161, height=121))
