@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,8 @@ class Recording:
     def close(self) -> None:
         if self._open is not None:
             self._open.end_quietly()
+            if self._reserves:
+                self._open.remove_if_empty()
             self._open = None
 
     def health(self) -> OutputHealth:
@@ -175,6 +178,12 @@ class _OpenFile:
             self._container.close()
         except (OSError, av.error.FFmpegError):
             return  # what is written can be played without its end
+
+    def remove_if_empty(self) -> None:
+        """Leave no name of nothing behind, one more with every attempt on a full disk."""
+        with suppress(OSError):
+            if not self._path.stat().st_size:
+                self._path.unlink()
 
 
 def _reserve(path: Path) -> Path:

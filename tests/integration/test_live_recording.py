@@ -175,6 +175,19 @@ def test_on_a_full_disk_the_run_ends_and_what_was_written_can_be_played(
     assert sum(sizes) > 1_400_000
 
 
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "ts"])
+def test_a_disk_that_is_full_from_the_first_write_gets_no_empty_file(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"cam.{kind}"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, path, "0"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == f"cannot write {path}: the file would be larger than the system allows\n"
+    assert names(tmp_path) == []
+
+
 def test_a_playlist_on_a_full_disk_ends_the_run_and_stays_whole(tmp_path: Path) -> None:
     path = tmp_path / "live.m3u8"
     done = subprocess.run(
