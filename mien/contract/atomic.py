@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.contract.errors import OutputError, UsageError
@@ -129,6 +129,8 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise UsageError(f"there is no folder {path.parent} to write {path.name} into")
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file to write")
+    with suppress(FileNotFoundError):
+        path.stat()  # raises where links go in a circle, which to `exists` is nothing at all
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is not a regular file")
     if path.exists() and not overwrite:

@@ -93,6 +93,14 @@ def test_a_link_is_followed_and_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real.json").read_text() == "new"
 
 
+def test_a_link_to_itself_is_no_target(tmp_path: Path) -> None:
+    path = tmp_path / "loop.json"
+    path.symlink_to(path)
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match=r"loop\.json cannot be written: .*symbolic links"):
+            check_target(path, overwrite)
+
+
 def test_two_files_of_one_name_do_not_share_their_partial(tmp_path: Path) -> None:
     first = AtomicFile(tmp_path / "out.json", overwrite=True)
     second = AtomicFile(tmp_path / "out.json", overwrite=True)
