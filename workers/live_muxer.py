@@ -8,6 +8,7 @@ from mien.contract.analyses import AnalysisRecord
 from mien.contract.frames import Capture
 from mien.contract.ledger import FrameState
 from mien.contract.live import BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
+from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
 from mien.contract.waiting import WaitingFrame, WaitingGap
 from mien.transport.ports import AWAY
@@ -121,6 +122,14 @@ class LiveMuxer(Muxer):
         self._coming = frame.index, record
         if record.analysis is not None:
             self._ahead = frame.index, self._remember(frame, record.analysis)
+
+    def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
+        """As a file's, but analyses may be missing for hours: no box stays where nobody is."""
+        known, before = super()._known(picture, pts_ns), self._before
+        vouched_ns = max(VOUCHED_NS, self._trusted_ns)
+        if before and not self._after and pts_ns - before.time_ns > vouched_ns:
+            return None
+        return known
 
     def _lose_sight(self, since_ns: int) -> None:
         """Nobody knows who has been there from then on."""

@@ -8,18 +8,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mien.contract.analyses import AnalysisRecord, FrameAnalysis
 from mien.contract.frames import Capture, EndOfStream, Gap
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
+from mien.contract.outputs import DrawnFace
 from mien.contract.stage import Progress, StageClock
 from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
 from mien.transport.memory import MemoryTransport
 from producer.window import FrameWindow
 from tests.analyses import SETTINGS, image
 from tests.live import FRAME_NS, INFO, numbered, settings_for
+from workers.annotation import Annotator
 from workers.encoder import open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
@@ -39,6 +42,7 @@ class Watched:
     items: list[WaitingFrame | WaitingGap] = field(default_factory=list)
     records: list[AnalysisRecord] = field(default_factory=list)
     now_ns: int = 0
+    interval_ns: int = 0
     live: LiveProgress = field(default_factory=LiveProgress)
 
     def see(self, seconds: float) -> None:
@@ -74,7 +78,8 @@ class Watched:
             max_latency_s=60.0, credit=credit, live=self.live, feed=window,
             analyses=ReorderBuffer(port, credit), sink=sink, results=NoResults(), summary=summary,
             history=FaceHistory(AnalysisGeometry(640, 360, 640, 360, 24.0), 0.5), ledger=Ledger(),
-            progress=Progress(), clock=StageClock(), hold=True, blur=False, interval_ns=0,
+            progress=Progress(), clock=StageClock(), hold=True, blur=False,
+            interval_ns=self.interval_ns,
         ).run()  # fmt: skip
         return summary
 
@@ -149,6 +154,28 @@ def test_pictures_that_are_analysed_and_not_shown_do_not_count_as_written(tmp_pa
     camera.summary(sink)
     (output,) = sink.finish()
     assert sum(camera.live.latency.counts().counts) == output.frames == 5
+
+
+@pytest.mark.parametrize(("interval_s", "boxed_s"), [(0, 10), (60, 60)])
+def test_no_box_stays_where_nobody_has_looked_for_ten_seconds_unless_so_few_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interval_s: int, boxed_s: int
+) -> None:
+    known: list[Sequence[DrawnFace] | None] = []
+    monkeypatch.setattr(Annotator, "draw", lambda self, picture, faces: known.append(faces))
+    camera = Watched(interval_ns=interval_s * SECOND_NS)
+    camera.see(0.1)
+    camera.be_unseen(100)
+    camera.see(0.1)
+    camera.items = [
+        replace(item, picture=numbered(1), showings=(Showing(item.pts_ns, FRAME_NS),))
+        for item in camera.items
+        if isinstance(item, WaitingFrame)
+    ]
+    sink = open_sink(settings_for(tmp_path / "cam.mkv"), INFO, None)
+    camera.summary(sink)
+    sink.abort()
+    boxes = [None if faces is None else len(faces) for faces in known]
+    assert boxes == [1] * (boxed_s + 1) + [None] * (100 - boxed_s) + [1]
 
 
 def test_where_there_is_no_video_every_analysed_picture_counts_as_written() -> None:
