@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from mien.contract.errors import OutputError
+from workers.write_errors import encoding
 
 _BIT_RATES = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000, "mp2": 128_000}
 """Bits a second and channel: transparent for speech, good for music."""
@@ -119,7 +120,9 @@ class AudioTranscoder:
             self._resampler = None
 
     def _send(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
-        for packet in self.stream.codec_context.encode(frame):
+        with encoding(self.codec):
+            packets = self.stream.codec_context.encode(frame)
+        for packet in packets:
             packet.stream = self.stream
             yield packet
 

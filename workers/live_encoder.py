@@ -8,10 +8,8 @@ from math import ceil
 from typing import cast
 
 import av
-from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
-from av.video.stream import VideoStream
 
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
@@ -26,6 +24,7 @@ from workers.live_pictures import (
 from workers.video_encoder import open_encoder
 from workers.video_frames import FrameMaker
 from workers.video_options import encoder_options, low_delay_options
+from workers.write_errors import encoding
 
 _USUAL_FPS = Fraction(25)
 NS = 1_000_000_000
@@ -63,13 +62,15 @@ class LiveEncoder:
             self._key_slot = slot
             frame.pict_type = PictureType.I
         self._durations[self._last_pts] = max(1, _ticks(duration_ns))
-        yield from self._encoded(self._context.encode(frame))
+        yield from self._encoded(frame)
 
     def flush(self) -> Iterator[EncodedPicture]:
         """What the encoder still holds; it takes no more pictures."""
-        yield from self._encoded(self._context.encode(None))
+        yield from self._encoded(None)
 
-    def _encoded(self, packets: list[Packet[VideoStream]]) -> Iterator[EncodedPicture]:
+    def _encoded(self, frame: av.VideoFrame | None) -> Iterator[EncodedPicture]:
+        with encoding(self.video.encoder):
+            packets = self._context.encode(frame)
         for packet in packets:
             pts = cast(int, packet.pts)
             duration = self._durations.pop(pts, 0)

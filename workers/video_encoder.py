@@ -21,6 +21,7 @@ from mien.contract.pictures import Picture
 from workers.containers import Container
 from workers.video_frames import FrameMaker
 from workers.video_options import encoder_options, quantiser
+from workers.write_errors import encoding
 
 _NS = 1_000_000_000
 _FINE = 90_000
@@ -127,14 +128,18 @@ class VideoEncoder:
 
     def flush(self) -> Iterator[Packet[VideoStream]]:
         """The packets that the encoder still holds."""
-        yield from self._timed(self._context.encode(None))
+        yield from self._timed(self._encoded(None))
 
     def _encode(self, picture: Picture, pts: int, duration: int) -> Iterator[Packet[VideoStream]]:
         frame = self._frames.frame(picture)
         frame.pts = pts
         frame.time_base = self._time_base
         self._durations[pts] = duration
-        yield from self._timed(self._context.encode(frame))
+        yield from self._timed(self._encoded(frame))
+
+    def _encoded(self, frame: av.VideoFrame | None) -> list[Packet[VideoStream]]:
+        with encoding(self.name):
+            return self._context.encode(frame)
 
     @property
     def _packet_time_base(self) -> Fraction:

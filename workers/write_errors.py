@@ -1,4 +1,4 @@
-"""What FFmpeg says about a failed write, in one sentence."""
+"""What FFmpeg says about a picture that cannot be encoded or written, in one sentence."""
 
 from __future__ import annotations
 
@@ -23,5 +23,21 @@ def writing(path: Path) -> Iterator[None]:
         with atomic.writing(path):
             yield
     except av.error.FFmpegError as error:
-        why = atomic.reason(error.errno, error.strerror or type(error).__name__)
-        raise OutputError(f"cannot write {path}: {why}") from error
+        raise OutputError(f"cannot write {path}: {_why(error)}") from error
+
+
+@contextmanager
+def encoding(encoder: str) -> Iterator[None]:
+    """For blocks in which an encoder, by FFmpeg's name, takes or gives something.
+
+    Raises:
+        OutputError: It has failed.
+    """
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise OutputError(f"the encoder {encoder} has failed: {_why(error)}") from error
+
+
+def _why(error: av.error.FFmpegError) -> str:
+    return atomic.reason(error.errno, error.strerror or type(error).__name__)

@@ -18,6 +18,7 @@ from mien.contract.pictures import Colour, Picture, even
 from workers.encoder import check_outputs, open_sink
 from workers.sink import OutputSummary
 from workers.video_options import encoder_options
+from workers.video_sink import VideoSink
 
 NS = 1_000_000_000
 STAMPED = ["mp4", "m4v", "mov", "mkv", "webm", "ts", "flv"]
@@ -336,6 +337,15 @@ def test_an_output_without_pictures_is_an_error(tmp_path: Path) -> None:
     sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), None)
     with pytest.raises(OutputError, match="no picture"):
         sink.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_fails_is_said_so_and_leaves_nothing(tmp_path: Path) -> None:
+    sink = open_sink([OutputSettings(tmp_path / "out.mp4", None)], info_of(), None)
+    assert isinstance(sink, VideoSink)
+    sink._video._context.encode(None)  # it takes nothing after that
+    with pytest.raises(OutputError, match="the encoder libx264 has failed: End of file"):
+        sink.write(picture_of(100), 0, 40_000_000)
     assert list(tmp_path.iterdir()) == []
 
 

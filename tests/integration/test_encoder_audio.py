@@ -13,9 +13,11 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from mien.contract.errors import OutputError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture
 from tests.integration.test_encoder import SIZE, info_of, picture_of
+from workers.audio_transcode import AudioTranscoder
 from workers.encoder import open_sink
 from workers.sink import OutputSummary
 
@@ -263,6 +265,22 @@ def test_sound_that_changes_its_channels_goes_on(tmp_path: Path) -> None:
     remake(source, tmp_path / "out.webm")
     flashes, sounds = flashes_and_beeps(tmp_path / "out.webm")
     assert sounds == pytest.approx(flashes, abs=0.06)  # mp3 starts late at each change
+
+
+def test_a_sounds_encoder_that_fails_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_source(tmp_path / "in.mkv", "pcm_s16le")
+    opened = AudioTranscoder._open
+
+    def open_and_drain(self: AudioTranscoder) -> None:
+        opened(self)
+        self.stream.codec_context.encode(None)  # it takes nothing after that
+
+    monkeypatch.setattr(AudioTranscoder, "_open", open_and_drain)
+    with pytest.raises(OutputError, match="the encoder aac has failed: End of file"):
+        remake(source, tmp_path / "out.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mkv"]
 
 
 def test_the_sound_is_let_go_when_the_output_fails(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.live import (
 from workers.encoder import check_outputs, open_sink
 from workers.live_encoder import LiveEncoder
 from workers.live_pictures import EncodedPicture, VideoFormat
+from workers.live_sink import LiveSink
 from workers.recording import Recording
 
 ROOT = Path(__file__).parents[2]
@@ -209,6 +210,18 @@ def test_an_output_that_cannot_be_finished_costs_no_other_its_end(tmp_path: Path
     assert "#EXT-X-ENDLIST" not in (tmp_path / "a.m3u8").read_text()
     assert (tmp_path / "b.m3u8").read_text().endswith("#EXT-X-ENDLIST\n")
     assert shown(tmp_path / "b.m3u8") == list(range(75))
+
+
+def test_an_encoder_that_fails_is_said_so(tmp_path: Path) -> None:
+    for use in ("write", "finish"):
+        sink = open_sink(settings_for(tmp_path / f"{use}.mkv"), INFO, None)
+        assert isinstance(sink, LiveSink)
+        for _ in feed(sink, range(3)):
+            pass
+        sink._branches[0].encoder._context.encode(None)  # it takes nothing after that
+        with pytest.raises(OutputError, match="the encoder libx264 has failed: End of file"):
+            next(feed(sink, [3])) if use == "write" else sink.finish()
+        assert shown(tmp_path / f"{use}.mkv") == [0, 1, 2]
 
 
 def test_a_stream_without_pictures_leaves_no_file(tmp_path: Path) -> None:
