@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from typing import Protocol
 
 from av.audio.stream import AudioStream
@@ -11,9 +12,9 @@ from av.packet import Packet
 
 from workers.audio_transcode import AudioTranscoder
 from workers.containers import Container
+from workers.pauses import HEARD_S, PcmPauses
 
 _NS = 1_000_000_000
-_HEARD_NS = 15_000_000
 _HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 """Containers in which such a header stands apart from the sound."""
 _HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
@@ -53,9 +54,13 @@ class _Track:
         codec = context.codec.canonical_name
         fits = container.copies(codec, context.sample_rate)
         self._transcoder: AudioTranscoder | None = None
+        self._pcm_pauses: PcmPauses | None = None
+        start_s = Fraction(start_ns, _NS)
         whole = container.stamped or not _is_late(source, start_ns)
         if fits and whole and not _lacks_header(source):
             self._stream = output.add_stream_from_template(source)
+            if codec.startswith("pcm_") and not container.keeps_pauses:
+                self._pcm_pauses = PcmPauses(source, None if container.stamped else start_s)
             self.summary = f"{codec} copied"
         else:
             silence_from_ns = None if container.stamped else start_ns
@@ -75,8 +80,10 @@ class _Track:
         if self._transcoder is not None:
             yield from self._transcoder.packets(packet)
         elif packet.dts is not None and packet.size:
-            packet.stream = self._stream
-            yield packet
+            silence = self._pcm_pauses.before(packet) if self._pcm_pauses is not None else ()
+            for part in (*silence, packet):
+                part.stream = self._stream
+                yield part
 
     @property
     def is_silent(self) -> bool:
@@ -163,4 +170,4 @@ def _is_late(stream: AudioStream, start_ns: int) -> bool:
     """Whether the sound starts after the container does by more than an ear forgives."""
     if stream.start_time is None or stream.time_base is None:
         return False
-    return stream.start_time * stream.time_base * _NS - start_ns > _HEARD_NS
+    return stream.start_time * stream.time_base - Fraction(start_ns, _NS) > HEARD_S

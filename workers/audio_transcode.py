@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from mien.contract.errors import OutputError
+from workers.pauses import Pauses, silence_of
 from workers.write_errors import encoding
 
 _BIT_RATES = {"aac": 96_000, "libopus": 64_000, "libmp3lame": 96_000, "mp2": 128_000}
@@ -22,8 +23,6 @@ _SLOW_MP2 = 160_000
 _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
-_LONGEST_SILENCE_S = 3600
-"""A sound that begins later is damaged, and days of silence would be of no use."""
 _NS = 1_000_000_000
 
 
@@ -36,8 +35,8 @@ class AudioTranscoder:
         output: Gets a new stream.
         encoder: FFmpeg's name of an audio encoder.
         source: The stream that the packets are from.
-        silence_from_ns: Time stamp from which silence fills the time before the first sound, for
-            containers without time stamps; None fills nothing.
+        silence_from_ns: Time stamp from which silence fills the time before the first sound and
+            every pause, for containers without time stamps; None fills nothing.
 
     Raises:
         OutputError: The encoder cannot be opened for this sound.
@@ -51,7 +50,9 @@ class AudioTranscoder:
         silence_from_ns: int | None,
     ) -> None:
         self._source = source
-        self._silence_from_ns = silence_from_ns
+        self._pauses: Pauses | None = None
+        if silence_from_ns is not None:
+            self._pauses = Pauses(Fraction(silence_from_ns, _NS))
         codec = av.Codec(encoder, "w")
         self.codec = codec.canonical_name
         rate = source.codec_context.sample_rate
@@ -82,24 +83,25 @@ class AudioTranscoder:
         except av.error.FFmpegError:
             frames = []
         for frame in frames:
+            yield from self._silence_before(frame)
             yield from self._encode(frame)
         yield from self._drain()
         yield from self._send(None)
 
-    def _silence_before(self, first: AudioFrame) -> Iterator[Packet[AudioStream]]:
-        begin_ns, self._silence_from_ns = self._silence_from_ns, None
-        if begin_ns is None or first.pts is None or first.time_base is None:
+    def _silence_before(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        if self._pauses is None or frame.pts is None or frame.time_base is None:
             return
-        rate = first.sample_rate
-        end = round(first.pts * first.time_base * rate)
-        begin = max(round(Fraction(begin_ns, _NS) * rate), end - _LONGEST_SILENCE_S * rate)
+        rate, start_s = frame.sample_rate, frame.pts * frame.time_base
+        gap_s = self._pauses.before(start_s, Fraction(frame.samples, rate))
+        end = round(start_s * rate)
+        begin = end - round(gap_s * rate)
         for start in range(begin, end, rate):
-            silence = av.AudioFrame(first.format.name, first.layout.name, min(rate, end - start))
+            silence = av.AudioFrame(frame.format.name, frame.layout.name, min(rate, end - start))
             for plane in silence.planes:
-                plane.update(bytes(plane.buffer_size))
+                plane.update(silence_of(frame.format.name) * plane.buffer_size)
             silence.sample_rate = rate
-            silence.time_base = first.time_base  # the resampler wants one for all
-            silence.pts = round(Fraction(start, rate) / first.time_base)
+            silence.time_base = frame.time_base  # the resampler wants one for all
+            silence.pts = round(Fraction(start, rate) / frame.time_base)
             yield from self._encode(silence)
 
     def _encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:

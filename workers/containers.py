@@ -44,6 +44,8 @@ class Container:
     """False where every picture has to last equally long."""
     stamped: bool = True
     """False where a picture has no time, only a number: no B-frames, times in whole pictures."""
+    keeps_pauses: bool = True
+    """False where plain samples follow one another, whatever their times are."""
     rates: tuple[Fraction, ...] = ()
     """The only frame rates it knows; empty where any will do."""
     muxer_options: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3", "ac3", "eac3", "alac", "pcm_s16be", "pcm_s24be", *_PCM),
         audio_encoder="aac",
+        keeps_pauses=False,
         muxer_options=_MP4_OPTIONS,
         growing_options=_FRAGMENTED,
     ),
@@ -116,6 +119,7 @@ CONTAINERS: dict[str, Container] = {
         audio_encoder="libmp3lame",
         variable_rate=False,
         stamped=False,
+        keeps_pauses=False,
         # a sound that starts early must not push the pictures
         muxer_options={"avoid_negative_ts": "disabled"},
     ),

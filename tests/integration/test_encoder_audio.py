@@ -32,12 +32,18 @@ CONSTANT = {"avi", "mpg"}
 class Packets:
     """The sound of a file, as the sink wants it; what is lost on the way can be chosen."""
 
-    def __init__(self, path: Path, damaged: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        damaged: frozenset[int] = frozenset(),
+        pause_s: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
         self._file = av.open(str(path))
         self.templates: list[AudioStream] = list(self._file.streams.audio)
         self.start_ns = (self._file.start_time or 0) * 1000
         self.closed = False
         self._damaged = damaged
+        self._pause_s = pause_s
         self._packets = self._read()
         self._next = next(self._packets, None)
 
@@ -56,6 +62,8 @@ class Packets:
     def _read(self) -> Iterator[Packet[AudioStream]]:
         for number, packet in enumerate(self._file.demux(*self.templates)):
             if packet.dts is None or not packet.size:
+                continue
+            if self._pause_s[0] <= packet.pts * packet.time_base < self._pause_s[1]:
                 continue
             if number in self._damaged:
                 broken = Packet(b"\x00" * 4)
@@ -169,6 +177,7 @@ def flashes_and_beeps(path: Path) -> tuple[list[float], list[float]]:
         ("mp4", "aac", 0.834, 0.0),
         ("mkv", "libopus", 0.0, 0.35),
         ("mkv", "pcm_s16le", 0.0, 0.3),
+        ("mkv", "pcm_u8", 0.0, 0.3),
         ("ts", "aac", 0.3, 0.0),
     ],
 )
@@ -243,6 +252,26 @@ def test_damaged_sound_is_left_out_and_the_rest_stays_in_time(tmp_path: Path) ->
     assert summary.audio == ["aac transcoded to opus"]
     flashes, sounds = flashes_and_beeps(tmp_path / "out.webm")
     assert sounds[-1] == pytest.approx(flashes[-1], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("extension", "codec"),
+    [
+        ("avi", "aac"),
+        ("avi", "pcm_u8"),
+        ("avi", "pcm_s16le"),
+        ("mov", "pcm_s16le"),
+        ("mov", "pcm_s24le"),
+        ("mov", "aac"),
+        ("mkv", "pcm_s16le"),
+    ],
+)
+def test_sound_after_a_pause_stays_in_time(tmp_path: Path, extension: str, codec: str) -> None:
+    source = make_source(tmp_path / "in.mkv", codec)
+    packets = Packets(source, pause_s=(0.6, 1.15))
+    remake(source, tmp_path / f"out.{extension}", packets)
+    flashes, sounds = flashes_and_beeps(tmp_path / f"out.{extension}")
+    assert sounds == pytest.approx(flashes, abs=0.05)
 
 
 def test_sound_that_changes_its_channels_goes_on(tmp_path: Path) -> None:
