@@ -80,8 +80,8 @@ class _Track:
         if self._transcoder is not None:
             yield from self._transcoder.packets(packet)
         elif packet.dts is not None and packet.size:
-            silence = self._pcm_pauses.before(packet) if self._pcm_pauses is not None else ()
-            for part in (*silence, packet):
+            parts = (packet,) if self._pcm_pauses is None else self._pcm_pauses.filled(packet)
+            for part in parts:
                 part.stream = self._stream
                 yield part
 

@@ -89,10 +89,13 @@ class AudioTranscoder:
         yield from self._send(None)
 
     def _silence_before(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
-        if self._pauses is None or frame.pts is None or frame.time_base is None:
+        if self._pauses is None:
             return
-        rate, start_s = frame.sample_rate, frame.pts * frame.time_base
-        gap_s = self._pauses.before(start_s, Fraction(frame.samples, rate))
+        rate = frame.sample_rate
+        base = frame.time_base or Fraction(1, rate)
+        # of several frames in a packet FFmpeg stamps the first alone
+        stamp_s = None if frame.pts is None else frame.pts * base
+        gap_s, start_s = self._pauses.before(stamp_s, Fraction(frame.samples, rate))
         end = round(start_s * rate)
         begin = end - round(gap_s * rate)
         for start in range(begin, end, rate):
@@ -100,8 +103,8 @@ class AudioTranscoder:
             for plane in silence.planes:
                 plane.update(silence_of(frame.format.name) * plane.buffer_size)
             silence.sample_rate = rate
-            silence.time_base = frame.time_base  # the resampler wants one for all
-            silence.pts = round(Fraction(start, rate) / frame.time_base)
+            silence.time_base = base  # the resampler wants one for all
+            silence.pts = round(Fraction(start, rate) / base)
             yield from self._encode(silence)
 
     def _encode(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:

@@ -12,7 +12,7 @@ from av.packet import Packet
 
 HEARD_S = Fraction(15, 1000)
 """What is shifted by less, an ear forgives."""
-_LONGEST_SILENCE_S = 3600
+_LONGEST_SILENCE_S = Fraction(3600)
 """A sound that begins later is damaged, and days of silence would be of no use."""
 
 
@@ -23,12 +23,17 @@ class Pauses:
         """begin_s: where the file begins; None: it begins with the first part."""
         self._end_s = begin_s
 
-    def before(self, start_s: Fraction, length_s: Fraction) -> Fraction:
-        """Seconds of silence before a part, which is then counted."""
-        end_s = start_s if self._end_s is None else self._end_s
-        pauses = start_s - end_s > HEARD_S
-        self._end_s = (start_s if pauses else end_s) + length_s
-        return min(start_s - end_s, Fraction(_LONGEST_SILENCE_S)) if pauses else Fraction(0)
+    def before(self, start_s: Fraction | None, length_s: Fraction) -> tuple[Fraction, Fraction]:
+        """Seconds of silence before a part, and where it begins after that; it is then counted.
+
+        start_s: where it should begin; None where nobody says, and it goes on from the one before.
+        """
+        end_s = self._end_s if self._end_s is not None else start_s or Fraction(0)
+        gap_s = Fraction(0)
+        if start_s is not None and start_s - end_s > HEARD_S:
+            gap_s, end_s = min(start_s - end_s, _LONGEST_SILENCE_S), start_s
+        self._end_s = end_s + length_s
+        return gap_s, end_s
 
 
 class PcmPauses:
@@ -42,21 +47,28 @@ class PcmPauses:
         self._silence = silence_of(name)
         self._pauses = Pauses(begin_s)
 
-    def before(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
-        """Packets of silence for the pause before one of sound, a second each at most."""
-        if packet.pts is None:
-            return
-        start_s = packet.pts * packet.time_base
-        gap_s = self._pauses.before(start_s, Fraction(packet.size // self._block, self._rate))
+    def filled(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
+        """Silence for the pause before a packet, a second each at most, then the packet.
+
+        All have the times at which they are heard: stamps that jitter could go back.
+        """
+        stamp_s = None if packet.pts is None else packet.pts * packet.time_base
+        samples = packet.size // self._block
+        gap_s, start_s = self._pauses.before(stamp_s, Fraction(samples, self._rate))
         left, first_s = round(gap_s * self._rate), start_s - gap_s
         for done in range(0, left, self._rate):
-            samples = min(self._rate, left - done)
-            quiet = cast("Packet[AudioStream]", Packet(self._silence * samples * self._block))
+            count = min(self._rate, left - done)
+            quiet = cast("Packet[AudioStream]", Packet(self._silence * count * self._block))
             quiet.time_base = packet.time_base
-            quiet.pts = quiet.dts = round((first_s + Fraction(done, self._rate)) / packet.time_base)
-            quiet.duration = round(Fraction(samples, self._rate) / packet.time_base)
+            quiet.duration = round(Fraction(count, self._rate) / packet.time_base)
             quiet.is_keyframe = True
-            yield quiet
+            yield _at(quiet, first_s + Fraction(done, self._rate))
+        yield _at(packet, start_s)
+
+
+def _at(packet: Packet[AudioStream], start_s: Fraction) -> Packet[AudioStream]:
+    packet.pts = packet.dts = round(start_s / packet.time_base)
+    return packet
 
 
 def silence_of(form: str) -> bytes:
