@@ -160,10 +160,16 @@ def choose_device(name: str) -> torch.device:
 def _trouble_with(name: str) -> str:
     """Why torch cannot compute on a CUDA device, in its words; empty where it can.
 
-    One that is older than torch was built for is there all the same, until the first kernel.
+    One that is older than torch was built for is there all the same, until the first kernel. One
+    that others have filled, or hold for themselves, is no trouble that lasts: whoever needs it
+    fails, and may be started again.
     """
     try:
         (torch.zeros(1, device=name) + 1).item()
+    except torch.OutOfMemoryError:
+        return ""
     except RuntimeError as error:
+        if "busy" in str(error):
+            return ""
         return str(error).strip().partition("\n")[0].rstrip(".")
     return ""

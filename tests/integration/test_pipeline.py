@@ -18,7 +18,7 @@ from mien.contract.pictures import Pixels
 from mien.cores import shared_cores
 from model.checkpoint import WeightsInfo, load_weights, save_weights
 from model.classifier import Classifier, fastest_dtype
-from model.pipeline import ExpressionPipeline, choose_device
+from model.pipeline import ExpressionPipeline, _trouble_with, choose_device
 from model.preprocessing import Normalisation, average_views, prepare
 from model.vgg import VGG
 
@@ -214,6 +214,27 @@ def test_a_gpu_that_torch_cannot_compute_on_is_left_alone(
     assert "the CPU is used" in caplog.text
     with pytest.raises(UsageError, match="torch cannot compute on cuda: "):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable"),
+    ],
+)
+def test_a_gpu_that_others_hold_for_a_while_is_not_given_up(
+    error: RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr("torch.zeros", refuse)
+    _trouble_with.cache_clear()
+    assert choose_device("auto").type == "cuda"
+    _trouble_with.cache_clear()
 
 
 @pytest.mark.cuda
