@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from workers.analyzer import Analyzer
 
 class FixedPipeline:
     """A `workers.analyzer.Pipeline` as slow as it is told to be."""
+
+    numerics: Mapping[str, str] = {}
 
     def __init__(self, picture_s: float, settings_sha256: str, device: threading.Lock) -> None:
         self._picture_s = picture_s

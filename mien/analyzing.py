@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Self
@@ -23,6 +23,7 @@ from mien.pipelines import Pipelines
 from mien.stages import StageGroup
 from mien.transport.ports import WorkPort
 from mien.transport.redis import RedisTransport
+from model.memory import keep_memory
 from workers.analyzer import Analyzer
 
 THREADS = 2
@@ -62,6 +63,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
         WeightsError: weights are missing or damaged.
         TransportError: there is no server at the start; later it is waited for.
     """
+    keep_memory()
     pipelines = Pipelines(settings.weights, settings.device)
     transport = RedisTransport(url)
     group = StageGroup(transport.close)
@@ -75,7 +77,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
         pipelines.check()
         analyzers = [
             Analyzer(
-                monitor.work(transport.work(pipelines.serves, lambda: pipelines.numerics)),
+                monitor.work(transport.work(pipelines.serves)),
                 monitor.pipeline_for,
                 batch=settings.batch,
                 clock=clock,
@@ -104,6 +106,7 @@ class _Monitor:
         self._url, self._pipelines, self._clock = url, pipelines, clock
         self._metrics = AnalyzerMetrics(clock, self._models)
         self._queue = QueueMetrics(url, "analyzer")
+        self._numerics: Mapping[str, str] = {}  # none are known before the first image
         self.loaded = False
         """Whether it takes work."""
 
@@ -115,8 +118,9 @@ class _Monitor:
         return MeteredWork(work, self._metrics.meter())
 
     def pipeline_for(self, settings: AnalysisSettings) -> MeteredPipeline:
-        with self._clock.time("load"):
-            return MeteredPipeline(self._pipelines.get(settings), self._metrics.batches)
+        pipeline = self._pipelines.get(settings, self._clock.add)
+        self._numerics = pipeline.numerics
+        return MeteredPipeline(pipeline, self._metrics.batches)
 
     def _ready(self) -> str | None:
         return self._queue.trouble() if self.loaded else "the networks are being loaded"
@@ -124,7 +128,7 @@ class _Monitor:
     def _models(self) -> list[tuple[str, str, str, str]]:
         if not self.loaded:
             return []
-        numerics = self._pipelines.numerics  # empty before the first image
+        numerics = self._numerics
         said = " ".join(f"{name}={numerics[name]}" for name in NUMERICS if name in numerics)
         device = self._pipelines.device
         named = self._pipelines.weights().items()

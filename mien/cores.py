@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,19 +21,14 @@ def shared_cores() -> Iterator[None]:
     """Leave the networks their share of the cores, and OpenCV one, as long as this lasts.
 
     With a thread for every core in every library they wait for each other at every step: on two
-    cores, two threads of torch make a run several times slower than one.
+    cores, two threads of torch make a run several times slower than one. Several runs of a process
+    may last at once: the last that ends leaves the threads as the first found them.
     """
-    import cv2
-    import torch
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(shared_threads())
-    cv2.setNumThreads(1)
+    _sharing.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        _sharing.leave()
 
 
 def shared_threads() -> int:
@@ -56,3 +52,36 @@ def _allowed(quota: Path) -> int:
         return max(1, int(most) // int(period))
     except (OSError, ValueError):  # the second for "max"
         return 0
+
+
+class _Sharing:
+    """The threads of libraries, which are the whole process's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._before = (0, 0)
+
+    def enter(self) -> None:
+        import cv2
+        import torch
+
+        with self._lock:
+            if not self._runs:
+                self._before = torch.get_num_threads(), cv2.getNumThreads()
+                torch.set_num_threads(shared_threads())
+                cv2.setNumThreads(1)
+            self._runs += 1
+
+    def leave(self) -> None:
+        import cv2
+        import torch
+
+        with self._lock:
+            self._runs -= 1
+            if not self._runs:
+                torch.set_num_threads(self._before[0])
+                cv2.setNumThreads(self._before[1])
+
+
+_sharing = _Sharing()

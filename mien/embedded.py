@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
-from mien.contract.analyses import AnalysisSettings
 from mien.contract.errors import Interrupted, SourceError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
@@ -25,9 +24,6 @@ from producer.live import LiveOptions
 from producer.source import Source, open_source
 from workers.analyzer import Analyzer
 from workers.results_port import Results
-
-if TYPE_CHECKING:
-    from model.pipeline import ExpressionPipeline
 
 ANALYZERS = 2
 """So that a core is busy while the other analyzer's Python runs; they share the networks."""
@@ -72,7 +68,7 @@ def run(
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer; nothing was written")
-        return stream.finish(loaded.numerics)
+        return stream.finish()
 
 
 def _warm_up(stream: Stream, loaded: Pipelines, clock: StageClock) -> None:
@@ -98,8 +94,5 @@ def _open(request: RunRequest, interrupts: Interrupts) -> Source:
 def _analyzer(
     request: RunRequest, transport: MemoryTransport, loaded: Pipelines, clock: StageClock
 ) -> Analyzer:
-    def pipeline_for(settings: AnalysisSettings) -> ExpressionPipeline:
-        with clock.time("load"):
-            return loaded.get(settings)
-
+    pipeline_for = partial(loaded.get, on_step=clock.add)
     return Analyzer(transport.work(), pipeline_for, batch=request.batch, clock=clock)

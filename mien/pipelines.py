@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,6 @@ class Pipelines:
         self._device = device
         self._lock = threading.Lock()
         self._loaded: dict[AnalysisSettings, ExpressionPipeline] = {}
-        self.numerics: dict[str, str] = {}
-        """Of the pipeline that was used last; empty before the first."""
 
     def serves(self, settings: AnalysisSettings) -> bool:
         """Whether the weights that the settings name are here."""
@@ -68,8 +67,10 @@ class Pipelines:
         for name in self._weights.values():
             load_weights(name, device)
 
-    def get(self, settings: AnalysisSettings) -> ExpressionPipeline:
-        """The pipeline for these settings.
+    def get(
+        self, settings: AnalysisSettings, on_step: Callable[[str, float], None] | None = None
+    ) -> ExpressionPipeline:
+        """The pipeline for these settings; `on_step` is told of a `load` and its seconds.
 
         Raises:
             UsageError: there is no such device.
@@ -81,16 +82,18 @@ class Pipelines:
 
                 if not self.serves(settings):
                     raise WeightsError(f"there are no weights {settings.weights_sha256[:12]} here")
+                begin_s = time.perf_counter()
                 self._loaded[settings] = ExpressionPipeline(
                     settings,
                     weights=self._weights[settings.weights_sha256],
                     device=self._device,
                     like=self._like(settings),
                 )
+                if on_step is not None:
+                    on_step("load", time.perf_counter() - begin_s)
             pipeline = self._loaded[settings] = self._loaded.pop(settings)  # the latest is the last
             while len(self._loaded) > MOST_LOADED:
                 del self._loaded[next(iter(self._loaded))]
-            self.numerics = dict(pipeline.numerics)
             return pipeline
 
     def _like(self, settings: AnalysisSettings) -> ExpressionPipeline | None:

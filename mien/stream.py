@@ -191,10 +191,6 @@ class Stream:
         """Write every frame until the source's counted end."""
         self._end = self._make_muxer().run()
 
-    def numerics(self) -> Mapping[str, str]:
-        """What the analyzers ran with, by their own words; before the stream is closed."""
-        return self._port.numerics()
-
     def end_early(self) -> None:
         """Treat the frame that is read now as the source's last."""
         self._producer.stop()
@@ -206,7 +202,7 @@ class Stream:
         self._window.close()
         self._port.close()
 
-    def finish(self, numerics: Mapping[str, str], *, goes_on: bool = False) -> Outcome:
+    def finish(self, *, goes_on: bool = False) -> Outcome:
         """Check the books and put the files in place, after both stages have returned.
 
         All of them are finished before the first gets its name: where one fails, none is there.
@@ -222,7 +218,7 @@ class Stream:
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
         self._port.confirm()
-        provenance = Provenance(self._request, self.info, self._weights, numerics)
+        provenance = Provenance(self._request, self.info, self._weights, self._port.numerics())
         outputs = self._finish_sink(goes_on=goes_on)
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin

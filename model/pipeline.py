@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from model.classifier import Classifier
 from model.crops import GEOMETRY, face_crops
 from model.detection import Detections
 from model.detectors import make_detector
-from model.memory import keep_memory
 
 _log = logging.getLogger(__name__)
 
@@ -54,18 +54,17 @@ class ExpressionPipeline:
         """Loads the networks; the classifier is that of `like` where it is the same.
 
         Raises:
-            UsageError: there is no such device.
+            UsageError: there is no such device, or no room on it.
             WeightsError: the weights are missing, damaged, or others than the settings name.
         """
         self.device = choose_device(device)
-        if self.device.type == "cpu":
-            keep_memory()
         self._views = settings.views
         self._classifier: Classifier
         if like is not None and like._shares_with(settings, self.device):
             self.info, self._classifier = like.info, like._classifier
         else:
-            self.info, self._classifier = _load(settings, weights, self.device)
+            with _room_on(self.device):
+                self.info, self._classifier = _load(settings, weights, self.device)
         self._settings_sha256 = settings.sha256
         self._geometry = GEOMETRY[settings.detector]
         self._detector = make_detector(settings, self.device)
@@ -82,14 +81,19 @@ class ExpressionPipeline:
         """One analysis an image, in order. Images are uint8 RGB (H, W, 3); sizes may differ.
 
         `on_step` is told the wall seconds of detection, crops and classification.
+
+        Raises:
+            UsageError: there is no room for so much on the device.
         """
         times = [time.perf_counter()]
-        found = self._detector.detect(images)
+        with _room_on(self.device):
+            found = self._detector.detect(images)
         times.append(time.perf_counter())
         boxes = [np.round(faces.boxes, 1) for faces in found]
         crops = face_crops(images, boxes, self._geometry)
         times.append(time.perf_counter())
-        probabilities = np.round(self._classifier.classify(crops), 4)
+        with _room_on(self.device):
+            probabilities = np.round(self._classifier.classify(crops), 4)
         times.append(time.perf_counter())
         if on_step is not None:
             for step, seconds in zip(STEPS, np.diff(times).tolist(), strict=True):
@@ -113,6 +117,17 @@ class ExpressionPipeline:
             probabilities=probabilities,
             settings_sha256=self._settings_sha256,
         )
+
+
+@contextmanager
+def _room_on(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UsageError(
+            f"there is not enough memory on {device}: others may hold it; a smaller --batch or "
+            "--analyze-size takes less, and --device cpu takes none of it"
+        ) from error
 
 
 def _load(

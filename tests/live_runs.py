@@ -98,7 +98,7 @@ class Run:
             self._muxer.join()
             self._analyzer.drain()
             self._group.join()
-            return self.stream.finish({})
+            return self.stream.finish()
         finally:
             self.stream.abort()
             self._transport.close()

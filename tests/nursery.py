@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from mien.contract.analyses import AnalysisSettings, FrameAnalysis
 from mien.contract.pictures import Pixels
@@ -55,10 +55,7 @@ class Slow(OneFace):
         return super().analyze(images, on_step)
 
 
-Numerics = Callable[[], Mapping[str, str]]
-
-
-def real_pipelines() -> tuple[Callable[[AnalysisSettings], Pipeline], Numerics]:
+def real_pipelines() -> Callable[[AnalysisSettings], Pipeline]:
     """The networks, loaded in the parent; forks share them."""
     import torch
 
@@ -67,7 +64,7 @@ def real_pipelines() -> tuple[Callable[[AnalysisSettings], Pipeline], Numerics]:
     torch.set_num_threads(1)  # threads do not outlive a fork
     pipelines = Pipelines(["default"], "cpu")
     pipelines.check()
-    return pipelines.get, lambda: pipelines.numerics
+    return pipelines.get
 
 
 def live(
@@ -75,26 +72,23 @@ def live(
     poison: int,
     parent: int,
     pipeline_for: Callable[[AnalysisSettings], Pipeline],
-    numerics: Numerics,
 ) -> None:
     die_with(parent)
     transport = RedisTransport(url, lifetimes=LIVES)
-    work = Poisonable(transport.work(numerics=numerics), poison)
+    work = Poisonable(transport.work(), poison)
     Analyzer(work, pipeline_for, batch=4, clock=StageClock()).run()
 
 
 def main(url: str, count: str, kind: str, poison: str = "-1", image_ms: str = "0") -> None:
     fake = Slow(int(image_ms) / 1000)
-    pipeline_for, numerics = (lambda _: fake), dict
-    if kind == "real":
-        pipeline_for, numerics = real_pipelines()
+    pipeline_for = real_pipelines() if kind == "real" else lambda _: fake
     parent, alive = os.getpid(), 0
     while True:
         while alive < int(count):
             child = os.fork()
             if child == 0:
                 try:
-                    live(url, int(poison), parent, pipeline_for, numerics)
+                    live(url, int(poison), parent, pipeline_for)
                 finally:
                     os._exit(1)
             alive += 1

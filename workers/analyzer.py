@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisRecord, AnalysisSettings, FrameAnalysis
@@ -23,6 +23,10 @@ MOST_DELIVERIES = 5
 
 class Pipeline(Protocol):
     """What turns images into analyses (`model.pipeline.ExpressionPipeline` is one)."""
+
+    @property
+    def numerics(self) -> Mapping[str, str]:
+        """What besides settings and weights has a say in the last digits."""
 
     def analyze(
         self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
@@ -91,5 +95,6 @@ class Analyzer:
         with self._clock.time("convert"):
             images = [to_rgb(lease.image.picture) for lease in leases]
         analyses = pipeline.analyze(images, self._clock.add)
+        numerics = pipeline.numerics
         for lease, analysis in zip(leases, analyses, strict=True):
-            self._work.publish(lease, AnalysisRecord(lease.image.index, analysis))
+            self._work.publish(lease, AnalysisRecord(lease.image.index, analysis), numerics)

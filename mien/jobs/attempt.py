@@ -146,7 +146,7 @@ def _run(
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer")
         goes_on = stream.is_live and interrupts.count > 0 and not teller.cancelled
-        outcome = stream.finish(stream.numerics(), goes_on=goes_on)
+        outcome = stream.finish(goes_on=goes_on)
         if goes_on:
             teller.hand_on(_written(outcome))
             raise Interrupted("the worker was told to stop; another one goes on with the camera")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
@@ -15,7 +16,7 @@ from mien.contract.analyses import AnalysisRecord, FrameAnalysis
 from mien.contract.histogram import BATCH_BOUNDS, Histogram
 from mien.contract.histogram_clock import HistogramClock
 from mien.contract.pictures import Pixels
-from mien.transport.ports import Lease, WorkPort
+from mien.transport.ports import NOTHING, Lease, WorkPort
 from workers.analyzer import Pipeline
 
 WINDOW_S = 30.0
@@ -73,23 +74,34 @@ class MeteredWork:
 
     def __init__(self, work: WorkPort, meter: Meter) -> None:
         self._work, self._meter = work, meter
+        self._held = 0  # leases
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
-        self._meter.end()
+        """More may be asked for while some are held: then the thread is at work all the same."""
+        if not self._held:
+            self._meter.end()
         leases = self._work.take(limit, wait_s)
-        if leases:
+        if leases and not self._held:
             self._meter.begin()
+        self._held += len(leases)
         return leases
 
-    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
-        self._meter.handing_in(over=False)
-        self._work.publish(lease, record)
-        self._meter.handing_in(over=True)
+    def publish(
+        self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
+    ) -> None:
+        with self._handing_in():
+            self._work.publish(lease, record, numerics)
 
     def give_back(self, lease: Lease) -> None:
+        with self._handing_in():
+            self._work.give_back(lease)
+
+    @contextmanager
+    def _handing_in(self) -> Iterator[None]:
         self._meter.handing_in(over=False)
-        self._work.give_back(lease)
+        yield
         self._meter.handing_in(over=True)
+        self._held -= 1
 
 
 class MeteredPipeline:
@@ -97,6 +109,10 @@ class MeteredPipeline:
 
     def __init__(self, pipeline: Pipeline, batches: Histogram) -> None:
         self._pipeline, self._batches = pipeline, batches
+
+    @property
+    def numerics(self) -> Mapping[str, str]:
+        return self._pipeline.numerics
 
     def analyze(
         self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None
@@ -132,6 +148,3 @@ class AnalyzerMetrics(Collector):
         yield metrics.MODEL_INFO.of((labels, 1) for labels in self._models())
         busy = [meter.busy for meter in self.meters]
         yield metrics.WORKER_BUSY_RATIO.alone(sum(busy) / len(busy) if busy else 0.0)
-
-    def describe(self) -> list[Family]:
-        return []

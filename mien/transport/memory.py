@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.transport.feed import Feed
 from mien.transport.numerics import merged, to_line
-from mien.transport.ports import Closed, Lease, Superseded
+from mien.transport.ports import NOTHING, Closed, Lease, Superseded
 
 Serves = Callable[[AnalysisSettings], bool]
-Numerics = Callable[[], Mapping[str, str]]
 
 
 class MemoryTransport:
@@ -41,10 +40,10 @@ class MemoryTransport:
             self._changed.notify_all()
         return _MemoryStream(self, stream, attempt)
 
-    def work(self, serves: Serves | None = None, numerics: Numerics = dict) -> _MemoryWork:
+    def work(self, serves: Serves | None = None) -> _MemoryWork:
         """For one analyzer; where less waits than all could take, each gets its share of it."""
         self._analyzers += 1
-        return _MemoryWork(self, serves, numerics)
+        return _MemoryWork(self, serves)
 
     def close(self) -> None:
         with self._changed:
@@ -179,19 +178,18 @@ class _MemoryStream:
 class _MemoryWork:
     """One analyzer's side of the transport."""
 
-    def __init__(
-        self, transport: MemoryTransport, serves: Serves | None, numerics: Numerics
-    ) -> None:
+    def __init__(self, transport: MemoryTransport, serves: Serves | None) -> None:
         self._transport = transport
         self._serves = serves
-        self._numerics = numerics
         self._known: dict[AnalysisSettings, bool] = {}
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
         return self._transport._take(limit, wait_s, self._does_serve)
 
-    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
-        self._transport._publish(lease, record, to_line(self._numerics()))
+    def publish(
+        self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
+    ) -> None:
+        self._transport._publish(lease, record, to_line(numerics))
 
     def give_back(self, lease: Lease) -> None:
         self._transport._give_back(lease)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.contract.errors import JobError
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""Numerics of a record without an analysis."""
 
 AWAY = "server away"
 """The reason of a live image that could not be sent, since the server did not answer."""
@@ -41,10 +45,13 @@ class WorkPort(Protocol):
             Closed: the transport has been closed; there will be no more work.
         """
 
-    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
+    def publish(
+        self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
+    ) -> None:
         """Hand in the result, then acknowledge: a death in between repeats work, loses none.
 
-        Waits while the transport cannot be reached.
+        `numerics` says what the analysis was made with. Waits while the transport cannot be
+        reached.
 
         Raises:
             Closed: the transport has been closed.
@@ -82,7 +89,7 @@ class StreamPort(Protocol):
         """
 
     def numerics(self) -> Mapping[str, str]:
-        """What the analyzers of all that was published so far said that they ran with.
+        """What all that was published so far was made with, as its analyzers said.
 
         Where two said different things of the same, both stand there. Empty where none did.
         """
@@ -121,14 +128,12 @@ class Transport(Protocol):
     def work(
         self,
         serves: Callable[[AnalysisSettings], bool] | None = None,
-        numerics: Callable[[], Mapping[str, str]] = dict,
     ) -> WorkPort:
         """A port for one more analyzer.
 
         Args:
             serves: Says whether it can work with such settings; it is asked once for each. Streams
                 with others are left to other analyzers.
-            numerics: Says what it runs with; asked at every publication.
         """
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ several streams at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.wire import Encoding
@@ -84,13 +84,11 @@ class RedisTransport:
     def work(
         self,
         serves: Callable[[AnalysisSettings], bool] | None = None,
-        numerics: Callable[[], Mapping[str, str]] = dict,
     ) -> RedisWork:
         port = RedisWork(
             self._server,
             self._keys,
             serves,
-            numerics,
             stuck_s=self._stuck_s,
             lifetimes=self._lifetimes,
         )

@@ -14,7 +14,7 @@ from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettin
 from mien.contract.wire import WireError, decode_image, encode_record
 from mien.transport.keys import GROUP, Keys, Lifetimes
 from mien.transport.numerics import to_line
-from mien.transport.ports import Lease
+from mien.transport.ports import NOTHING, Lease
 from mien.transport.redis_consumer import RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.redis_streams import ActiveStream, ActiveStreams
@@ -45,14 +45,12 @@ class RedisWork:
         server: RedisServer,
         keys: Keys,
         serves: Callable[[AnalysisSettings], bool] | None,
-        numerics: Callable[[], Mapping[str, str]],
         *,
         stuck_s: float,
         lifetimes: Lifetimes,
     ) -> None:
         self._server, self._keys = server, keys
         self._stuck_s = stuck_s
-        self._numerics = numerics
         self._active = ActiveStreams(server, keys, serves)
         self._extra: deque[_Entry] = deque()  # taken while waiting, and more than was asked for
         self._claim_s = 0.0
@@ -78,9 +76,11 @@ class RedisWork:
                     return []
                 self._server.sleep(min(left_s, PAUSE_S))
 
-    def publish(self, lease: Lease, record: AnalysisRecord) -> None:
+    def publish(
+        self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
+    ) -> None:
         stream, (fence, entry) = lease.image.stream, lease.token.split("/")
-        self._publish(stream, fence, entry, record)
+        self._publish(stream, fence, entry, record, numerics)
 
     def give_back(self, lease: Lease) -> None:
         fence, entry = lease.token.split("/")
@@ -169,19 +169,25 @@ class RedisWork:
             return decode_image(message, stream.name, stream.settings)
         except WireError as error:
             lost = AnalysisRecord(entry.frame, None, str(error))
-            self._publish(stream.name, stream.fence, entry.id, lost)
+            self._publish(stream.name, stream.fence, entry.id, lost, NOTHING)
             return None
 
     # Handing in
 
-    def _publish(self, stream: str, fence: str, entry: str, record: AnalysisRecord) -> None:
+    def _publish(
+        self,
+        stream: str,
+        fence: str,
+        entry: str,
+        record: AnalysisRecord,
+        numerics: Mapping[str, str],
+    ) -> None:
         keys = self._keys
         names = (
             keys.meta(stream), keys.log(stream), keys.done(stream),
             keys.work(stream, fence), keys.images(stream, fence),
         )  # fmt: skip
-        numerics = to_line(self._numerics())
-        arguments = (fence, entry, record.index, encode_record(record), numerics)
+        arguments = (fence, entry, record.index, encode_record(record), to_line(numerics))
         self._server.call(lambda client: PUBLISH.run(client, names, arguments))
 
     def _give_back(self, stream: str, fence: str, entry: str, index: int, deliveries: int) -> None:

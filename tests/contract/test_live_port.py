@@ -157,9 +157,9 @@ def test_the_analyzers_are_told_of_though_the_server_is_gone(
 ) -> None:
     port = transport.stream("a", SETTINGS, live=True)
     port.offer(image("a", 0))
-    work = transport.work(numerics=lambda: {"device": "cpu"})
+    work = transport.work()
     (lease,) = work.take(1, 5)
-    work.publish(lease, record(0))
+    work.publish(lease, record(0), {"device": "cpu"})
     assert [one.index for one in port.read(0, 5)] == [0]
     wait_for(port._stream.known_numerics)
     server.kill()

@@ -258,9 +258,9 @@ def test_a_stream_is_told_what_its_analyzers_ran_with(transport: Transport) -> N
     for index in range(3):
         stream.offer(image("a", index))
     for device in ("cpu", "cuda"):
-        work = transport.work(numerics=lambda: {"torch": "2.9", "device": device})  # noqa: B023
+        work = transport.work()
         (lease,) = work.take(1, 1)
-        work.publish(lease, record(lease.image.index))
+        work.publish(lease, record(lease.image.index), {"torch": "2.9", "device": device})
     mute = transport.work()
     (lease,) = mute.take(1, 1)
     mute.publish(lease, record(lease.image.index))

@@ -224,7 +224,7 @@ def run_file(folder: Path, is_lost: Callable[[int], bool], **analysis: object) -
         muxer.join()
         transport.close()
         group.join()
-        stream.finish({})
+        stream.finish()
     finally:
         stream.abort()
         source.close()

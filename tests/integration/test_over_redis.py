@@ -47,11 +47,11 @@ class Mortal:  # dies as it is about to hand in its n-th analysis
     def __init__(self, work, published):
         self.work, self.left = work, published
         self.take, self.give_back = work.take, work.give_back
-    def publish(self, lease, record):
+    def publish(self, lease, record, numerics):
         if not self.left:
             os.kill(os.getpid(), signal.SIGKILL)
         self.left -= 1
-        self.work.publish(lease, record)
+        self.work.publish(lease, record, numerics)
 
 import os, signal
 url, published = sys.argv[1], int(sys.argv[2])
@@ -126,7 +126,7 @@ def run_over(server: Server, request: RunRequest, then: Callable[[], object] = b
         group.start("muxer", stream.mux)
         group.join()
         then()
-        stream.finish({})
+        stream.finish()
     finally:
         stream.abort()
         source.close()

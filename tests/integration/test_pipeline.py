@@ -237,6 +237,17 @@ def test_a_gpu_that_others_hold_for_a_while_is_not_given_up(
     _trouble_with.cache_clear()
 
 
+def test_a_device_without_room_is_told_with_what_takes_less(
+    pipeline: ExpressionPipeline, images: list[Pixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(pipeline._detector, "detect", refuse)
+    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* a smaller --batch"):
+        pipeline.analyze(images[:1])
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 def test_cuda_finds_the_same_faces(

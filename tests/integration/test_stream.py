@@ -48,7 +48,7 @@ def run(request: RunRequest, pipeline: OneFace | None = None, analyzers: int = 1
         muxer.join()
         transport.close()
         group.join()
-        return stream.finish({})
+        return stream.finish()
     finally:
         stream.abort()
         source.close()
@@ -226,7 +226,7 @@ def test_an_attempt_that_another_has_taken_over_puts_nothing_in_place(tmp_path: 
         stream.mux()
         transport.stream(STREAM, AnalysisSettings("mtcnn", 24.0, 0.9, "single", "0" * 64))
         with pytest.raises(Superseded):
-            stream.finish({})
+            stream.finish()
     finally:
         transport.close()
         group.join()

@@ -1,7 +1,7 @@
 """How an analyzer batches, what it does with images that killed others, and how it stops."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,10 @@ def lease(index: int, deliveries: int = 1, settings: AnalysisSettings = SETTINGS
 class Recorder:
     """Notes which images it was given together; `then` is called with each batch."""
 
-    def __init__(self, then: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, then: Callable[[], object] = lambda: None, numerics: Mapping[str, str] = {}
+    ) -> None:
+        self.numerics = numerics
         self.batches: list[list[int]] = []
         self._then = then
 
@@ -107,3 +110,31 @@ def test_a_batch_that_is_not_full_waits_for_others_to_share_it(
     analyzer.run()
     assert len(eyes.batches) == 1
     assert len(eyes.batches[0]) == 3
+
+
+def test_a_stream_is_told_what_its_own_analyses_were_made_with(transport: MemoryTransport) -> None:
+    ours, theirs = transport.stream("a", SETTINGS), transport.stream("b", OTHERS)
+    ours.offer(image("a", 0))
+    theirs.offer(image("b", 0, OTHERS))
+    eyes = {
+        SETTINGS: Recorder(numerics={"detector_dtype": "float32"}),
+        OTHERS: Recorder(numerics={"detector_dtype": "uint8"}),
+    }
+    both_have_begun = threading.Barrier(2)
+
+    def pipeline_for(settings: AnalysisSettings) -> Recorder:
+        both_have_begun.wait(10)
+        return eyes[settings]
+
+    threads = [
+        threading.Thread(target=Analyzer(work, pipeline_for, batch=1, clock=StageClock()).run)
+        for work in (transport.work(), transport.work())
+    ]
+    for thread in threads:
+        thread.start()
+    assert [len(stream.read(0, 10)) for stream in (ours, theirs)] == [1, 1]
+    assert ours.numerics() == {"detector_dtype": "float32"}
+    assert theirs.numerics() == {"detector_dtype": "uint8"}
+    transport.close()
+    for thread in threads:
+        thread.join(10)

@@ -9,10 +9,12 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mien.contract.errors import TransportError, UsageError
-from mien.monitoring.analyzer import HUNG_S, WINDOW_S, Meter
+from mien.monitoring.analyzer import HUNG_S, WINDOW_S, Meter, MeteredWork
 from mien.monitoring.reading import Reading
 from mien.monitoring.server import listen, serve
 from mien.monitoring.together import Together
+from mien.transport.memory import MemoryTransport
+from tests.analyses import SETTINGS, image, record
 from tests.monitoring import fetch
 from tests.servers import free_port
 
@@ -116,6 +118,26 @@ def test_only_a_long_analysis_is_a_hang() -> None:
     meter.end()
     clock.now_s += HUNG_S + 1
     assert not meter.hangs
+
+
+def test_who_waits_for_more_with_images_in_hand_is_at_work() -> None:
+    clock, transport = Clock(), MemoryTransport()
+    meter = Meter(clock)
+    work = MeteredWork(transport.work(), meter)
+    stream = transport.stream("a", SETTINGS)
+    stream.offer(image("a", 0))
+    (lease,) = work.take(2, 0)
+    clock.now_s += WINDOW_S / 4
+    assert work.take(1, 0) == []  # for a batch that is not full
+    clock.now_s += WINDOW_S / 4
+    assert meter.busy == pytest.approx(1 / 2)
+    clock.now_s += HUNG_S
+    assert meter.hangs
+    work.publish(lease, record(0))
+    work.take(1, 0)
+    clock.now_s += WINDOW_S
+    assert meter.busy == 0
+    transport.close()
 
 
 class Fixed(Collector):

@@ -1,4 +1,4 @@
-"""Which weights a process answers for."""
+"""Which weights a process answers for, and when it loads them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,3 +22,12 @@ def test_the_same_tensors_otherwise_calibrated_are_other_weights(tmp_path: Path)
         both.get(of)._classifier.classify(crops).max(1).mean() for of in (settings, other)
     )
     assert doubtful < sure
+
+
+def test_a_load_is_told_where_there_is_one() -> None:
+    pipelines = Pipelines(["small"], "cpu")
+    haar = AnalysisSettings("haar", 24.0, 0.9, "single", read_info("small").sha256)
+    told: list[str] = []
+    for settings in (haar, haar, replace(haar, min_face_px=48.0), haar):
+        pipelines.get(settings, lambda step, _: told.append(step))
+    assert told == ["load", "load"]
