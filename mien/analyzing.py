@@ -23,6 +23,7 @@ from mien.pipelines import Pipelines
 from mien.stages import StageGroup
 from mien.transport.ports import WorkPort
 from mien.transport.redis import RedisTransport
+from model.checkpoint import shipped_weights
 from model.memory import keep_memory
 from workers.analyzer import Analyzer
 
@@ -43,8 +44,8 @@ _log = logging.getLogger(__name__)
 class AnalyzerSettings:
     """How a worker analyses."""
 
-    weights: tuple[str, ...] = ("default",)
-    """Names or files of all that it serves."""
+    weights: tuple[str, ...] = ()
+    """Names or files of all that it serves; none for those that come with mien."""
     device: str = "auto"
     batch: int = 8
     """Most images analysed at once."""
@@ -64,7 +65,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
         TransportError: there is no server at the start; later it is waited for.
     """
     keep_memory()
-    pipelines = Pipelines(settings.weights, settings.device)
+    pipelines = Pipelines(settings.weights or shipped_weights(), settings.device)
     transport = RedisTransport(url)
     group = StageGroup(transport.close)
     clock = HistogramClock()
@@ -77,7 +78,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
         pipelines.check()
         analyzers = [
             Analyzer(
-                monitor.work(transport.work(pipelines.serves)),
+                monitor.work(transport.work(monitor.serves)),
                 monitor.pipeline_for,
                 batch=settings.batch,
                 clock=clock,
@@ -107,12 +108,26 @@ class _Monitor:
         self._metrics = AnalyzerMetrics(clock, self._models)
         self._queue = QueueMetrics(url, "analyzer")
         self._numerics: Mapping[str, str] = {}  # none are known before the first image
+        self._foreign: set[str] = set()
         self.loaded = False
         """Whether it takes work."""
 
     def serve(self, door: socket.socket) -> None:
         collectors = [self._metrics, self._queue, ProcessCollector(registry=None)]
         serve_metrics(door, collectors, self._metrics.alive, self._ready)
+
+    def serves(self, settings: AnalysisSettings) -> bool:
+        """Whether a stream's work is for this process; where it is not, that is told once."""
+        wanted = settings.weights_sha256
+        if self._pipelines.serves(settings):
+            return True
+        if wanted not in self._foreign:
+            self._foreign.add(wanted)
+            _log.warning(
+                "a stream asks for weights that are not here (%s): other analyzers have to serve "
+                "it, or this one with another --weights", wanted[:12],
+            )  # fmt: skip
+        return False
 
     def work(self, work: WorkPort) -> WorkPort:
         return MeteredWork(work, self._metrics.meter())

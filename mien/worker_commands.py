@@ -18,11 +18,19 @@ def monitoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How a worker can be watched; the same for all kinds."""
     port = click.option(
         "--metrics-port",
-        type=click.IntRange(1, 65_535),
+        type=click.IntRange(0, 65_535),
         metavar="N",
         help="Where /metrics, /healthz and /readyz are served; by default at the first free port "
-        "from 9464.  [env: MIEN_METRICS_PORT]",
+        "from 9464, with 0 nowhere.  [env: MIEN_METRICS_PORT]",
         envvar="MIEN_METRICS_PORT",
+    )
+    host = click.option(
+        "--metrics-host",
+        default="",
+        metavar="ADDRESS",
+        help="The address of this machine at which they are served; by default at all.  "
+        "[env: MIEN_METRICS_HOST]",
+        envvar="MIEN_METRICS_HOST",
     )
     form = click.option(
         "--log-format",
@@ -32,7 +40,7 @@ def monitoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="How events are written to standard error, one a line.  [env: MIEN_LOG_FORMAT]",
         envvar="MIEN_LOG_FORMAT",
     )
-    return port(form(command))
+    return port(host(form(command)))
 
 
 @click.group()
@@ -45,10 +53,8 @@ def worker() -> None:
 @click.option(
     "--weights",
     multiple=True,
-    default=("default",),
-    show_default=True,
     metavar="NAME|FILE",
-    help="Weights that it serves; give it again for more.",
+    help="Weights that it serves; give it again for more.  [default: all that come with mien]",
 )
 @click.option(
     "--device",
@@ -75,7 +81,7 @@ def worker() -> None:
 @monitoring_options
 def analyzer(
     redis_url: str, weights: tuple[str, ...], device: str, batch: int, max_delay_ms: int,
-    metrics_port: int | None, log_format: LogFormat,
+    metrics_port: int | None, metrics_host: str, log_format: LogFormat,
 ) -> None:  # fmt: skip
     """Find faces and read expressions for all streams of the server.
 
@@ -84,7 +90,7 @@ def analyzer(
     from mien.monitoring.server import listen
 
     set_up(log_format)
-    door = listen(metrics_port)
+    door = listen(metrics_port, metrics_host)
     from mien.analyzing import AnalyzerSettings, serve
 
     serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000), door)
@@ -125,7 +131,7 @@ def analyzer(
 @monitoring_options
 def stream(
     redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str,
-    metrics_port: int | None, log_format: LogFormat,
+    metrics_port: int | None, metrics_host: str, log_format: LogFormat,
 ) -> None:  # fmt: skip
     """Read sources and write outputs of the jobs in the server's queue.
 
@@ -143,4 +149,4 @@ def stream(
     for name, root in roots.items():
         if root is not None:
             os.environ[name] = str(root.resolve())
-    Supervisor(redis_url, concurrency, listen(metrics_port)).run()
+    Supervisor(redis_url, concurrency, listen(metrics_port, metrics_host)).run()

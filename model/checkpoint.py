@@ -70,6 +70,11 @@ class WeightsInfo:
         return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
 
+def shipped_weights() -> tuple[str, ...]:
+    """Names of the weights that come with mien."""
+    return tuple(sorted(path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors")))
+
+
 def weights_path(name_or_path: str | Path) -> Path:
     """`default`, a name in `model/weights`, or a file.
 

@@ -30,26 +30,30 @@ Check = Callable[[], str | None]
 _log = logging.getLogger(__name__)
 
 
-def listen(port: int | None) -> socket.socket | None:
-    """A socket that takes connections on all interfaces: at `port`, or at the first free one.
+def listen(port: int | None, host: str = "") -> socket.socket | None:
+    """A socket that takes connections: at `port`, or at the first free one.
 
-    None where nobody asked for one and none is free: a worker works without.
+    `host` is an address of this machine, empty for all. None for port 0, and where nobody asked for
+    one and none is free: a worker works without.
 
     Raises:
-        UsageError: the port is taken, or not for this user.
+        UsageError: the address is not here; the port is taken, or not for this user.
     """
+    if port == 0:
+        return None
     if port is not None:
         try:
-            return _listen_at(port)
+            return _listen_at(port, host)
         except OSError as error:
             reason = (error.strerror or "it cannot be opened").lower()
+            where = f"the port {port} at {host}" if host else f"the port {port}"
             raise UsageError(
-                f"the port {port} for metrics cannot be had ({reason}): "
+                f"{where} for metrics cannot be had ({reason}): "
                 "give another one with --metrics-port"
             ) from error
     for candidate in range(FIRST_PORT, FIRST_PORT + MOST_PORTS):
         try:
-            return _listen_at(candidate)
+            return _listen_at(candidate, host)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 break
@@ -108,7 +112,10 @@ class _Handler(WSGIRequestHandler):
         """Nobody wants to read of every scrape."""
 
 
-def _listen_at(port: int) -> socket.socket:
+def _listen_at(port: int, host: str) -> socket.socket:
+    if host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=16)
     if socket.has_dualstack_ipv6():
         try:
             return socket.create_server(

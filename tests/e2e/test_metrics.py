@@ -117,7 +117,7 @@ def test_prometheus_knows_who_is_there(job: str, prometheus: Prometheus) -> None
     wait_for(lambda: prometheus.ask(f"mien_stream_up{{{ours}}}") == [1.0])
     wait_for(lambda: prometheus.ask(f'mien_output_up{{{ours},output="1"}}') == [1.0])
     wait_for(lambda: prometheus.ask(f"mien_stream_fps{{{ours}}} > 0"))
-    models = 'sum(mien_model_info{device="cpu",weights="default"})'
+    models = 'sum(mien_model_info{device="cpu",weights="vgg19"})'
     wait_for(lambda: prometheus.ask(models) == [2.0])
     wait_for(lambda: prometheus.ask('max(mien_jobs{state="running"})') == [1.0])
     wait_for(lambda: prometheus.ask('0 < avg(mien_worker_busy_ratio{job="mien-analyzer"}) <= 1'))

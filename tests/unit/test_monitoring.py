@@ -160,6 +160,17 @@ def test_a_port_tells_metrics_life_and_readiness() -> None:
     assert fetch(port, "/readyz") == (200, "ok\n")
 
 
+def test_metrics_are_kept_to_an_address_or_to_nobody() -> None:
+    port = free_port()
+    door = listen(port, "127.0.0.1")
+    assert door is not None
+    with door:
+        assert door.getsockname() == ("127.0.0.1", port)
+    assert listen(0) is None
+    with pytest.raises(UsageError, match=f"the port {port} at 192.0.2.1 for metrics"):
+        listen(port, "192.0.2.1")  # an address that no machine has
+
+
 def test_a_port_that_is_taken_is_refused_and_another_found() -> None:
     port = free_port()
     door = listen(port)
