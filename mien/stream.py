@@ -102,7 +102,8 @@ class Stream:
         """Opens the files.
 
         source_mark: analyses of an attempt with another one are not used.
-        again: an earlier attempt at a live stream has left results, which are added to.
+        again: an earlier attempt has opened the files before; a live stream's results are added
+            to.
         """
         self._request = request
         self._name = name
@@ -126,7 +127,7 @@ class Stream:
         try:  # after the sink: a camera's results of before are gone once new ones are open
             self._results = results or open_results(
                 request.results,
-                overwrite=request.overwrite and not again,
+                overwrite=request.overwrite and not (again and self.is_live),
                 live=self.is_live,
                 abstains=request.analysis.abstain is not None,
             )
