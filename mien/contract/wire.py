@@ -25,7 +25,7 @@ from mien.contract.analyses import (
     Floats,
     FrameAnalysis,
 )
-from mien.contract.errors import TransportError
+from mien.contract.errors import JobError
 from mien.contract.pictures import Colour, Picture, Pixels, even
 
 VERSION = 1
@@ -38,8 +38,8 @@ _RECORD = struct.Struct("<2sBBQH32s")
 _HAS_ANALYSIS, _HAS_CONFIDENCES = 1, 2
 
 
-class WireError(TransportError):
-    """A message is damaged, or from another version of mien."""
+class WireError(JobError):
+    """A message is damaged, or from another version of mien: the server is up, the job is not."""
 
 
 def encode_image(image: AnalysisImage, encoding: Encoding = "raw") -> bytes:

@@ -15,7 +15,8 @@ images:ID:FENCE       hash    their images, by frame              `WORK_S` from 
 
 A stream process renews every key of its stream every `RENEW_S`, so that a dead one leaves nothing
 behind and nobody has to sweep. One that ends deletes work and images at once, and the log too where
-no later attempt could use it (a live stream).
+no later attempt could use it (a live stream). One that could not read its log deletes `settings`,
+so that the next attempt begins with an empty one.
 
 FENCE is the fencing number of the attempt: work of an older attempt lies under another key than
 that of the next, so that neither can mistake the other's. A live stream has no `done:ID`: its

@@ -66,11 +66,14 @@ class StreamPort(Protocol):
 
     That of a file waits for a server that is away. That of a live stream waits for nothing, however
     long the server is away: an image that cannot be sent is answered at once by a record without an
-    analysis, whose reason is `AWAY`; `read` returns in time, and the end goes by what is known.
+    analysis, whose reason is `AWAY`; `read` returns in time, and the end goes by what is known. An
+    analysis that cannot be read is told in the log, and never comes.
 
     Every method but `close` may raise:
         Superseded: a newer attempt at the same stream has begun.
         TransportError: the server did not come back; never raised for a live stream.
+        WireError: an analysis is damaged, or from another version of mien; by `read`, never for a
+            live stream.
         Closed: the transport has been closed.
     """
 

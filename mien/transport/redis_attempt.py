@@ -164,9 +164,12 @@ class RedisAttempt:
         mark = "numerics:"
         return [name.removeprefix(mark) for name in names if name.startswith(mark)]
 
-    def end(self, patience_s: float) -> None:
-        """Withdraw the work; analyses stay for a while where another attempt can use them."""
-        arguments = (self.stream, self._fence, _ms(self.lives.grace_s))
+    def end(self, patience_s: float, *, keep: bool = True) -> None:
+        """Withdraw the work; analyses stay for a while where another attempt can use them.
+
+        keep: False where it could not read them.
+        """
+        arguments = (self.stream, self._fence, _ms(self.lives.grace_s), int(keep))
         self.call(lambda client: CLOSE.run(client, self._all_keys, arguments), patience_s)
 
     def check(self, found: bytes) -> bool:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
 from mien.contract.errors import TransportError
+from mien.contract.wire import WireError
 from mien.transport.feed import Feed
 from mien.transport.ports import AWAY, Closed
 from mien.transport.redis_server import LONGEST_BLOCK_S
@@ -45,8 +46,8 @@ class RedisLiveStream:
     """A `StreamPort` of which no method waits for the server, but for a moment at the end.
 
     While the server is away, every image that is offered, and those that were under way, are
-    answered here, with `AWAY` for their reason; there is no limit to how long that may go on. Only
-    a newer attempt ends it.
+    answered here, with `AWAY` for their reason; there is no limit to how long that may go on. An
+    analysis that cannot be read is left out. Only a newer attempt ends it.
     """
 
     def __init__(self, stream: RedisStream) -> None:
@@ -118,7 +119,7 @@ class RedisLiveStream:
                 self._sending_s = time.monotonic()
             try:
                 self._stream.offer(image)
-            except TransportError as error:
+            except (TransportError, WireError) as error:
                 self._lose(error)
             finally:
                 self._sending_s = None
@@ -131,6 +132,9 @@ class RedisLiveStream:
             except TransportError as error:
                 self._lose(error)
                 self._ended.wait(PAUSE_S)
+                continue
+            except WireError as error:  # whose it is nobody knows: that picture's will be late
+                self._tell(f"{error}; the camera goes on without it")
                 continue
             position += len(records)
             with self._changed:
@@ -148,15 +152,19 @@ class RedisLiveStream:
                 self._failure = self._failure or error
                 self._changed.notify_all()
 
-    def _lose(self, error: TransportError) -> None:
+    def _lose(self, error: TransportError | WireError) -> None:
         """Take the server for away until something of it has been read."""
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            _log.warning("%s; the camera goes on without analyses", error)
+        self._tell(f"{error}; the camera goes on without analyses")
         with self._changed:
             self._away = True
             self._answer_if_away()
             self._changed.notify_all()
+
+    def _tell(self, trouble: str) -> None:
+        """Log it, once for as long as it is the same."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.warning("%s", trouble)
 
     def _answer_if_away(self) -> None:
         since_s = self._sending_s

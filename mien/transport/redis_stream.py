@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
 from mien.contract.errors import TransportError
-from mien.contract.wire import Encoding, decode_record, encode_image
+from mien.contract.wire import Encoding, WireError, decode_record, encode_image
 from mien.transport.feed import Feed
 from mien.transport.numerics import merged
 from mien.transport.ports import Closed, Superseded
@@ -31,7 +31,8 @@ BEGINNING = b"0-0"
 class RedisStream:
     """A `StreamPort` that waits for its server; a thread of its own renews the lease until `close`.
 
-    A live stream asks it through a `RedisLiveStream`, which does not wait.
+    A live stream asks it through a `RedisLiveStream`, which does not wait. An analysis that cannot
+    be read is met once, by a `WireError` of `read`.
     """
 
     def __init__(self, server: RedisServer, attempt: RedisAttempt, wire: Encoding) -> None:
@@ -41,6 +42,7 @@ class RedisStream:
         self._feed = Feed()
         self._position = BEGINNING  # in the log; what lies before it is in the feed
         self._doubtful = False  # whether the log may have lost the entry there
+        self._readable = True  # whether another attempt could use the log
         self._sending = threading.RLock()
         self._outstanding: dict[int, AnalysisImage] = {}
         self._numerics: set[str] = set()  # kept here too: a server may forget
@@ -89,7 +91,7 @@ class RedisStream:
         self._ended.set()
         self._outstanding.clear()
         try:
-            self._attempt.end(CLOSING_PATIENCE_S)
+            self._attempt.end(CLOSING_PATIENCE_S, keep=self._readable)
         except (TransportError, Superseded, Closed):
             return  # every key has its life span, and a newer attempt its own
 
@@ -116,10 +118,14 @@ class RedisStream:
             self._recover()
             return
         for position, message in entries:
-            record = decode_record(message)
+            self._position = position  # first: what cannot be read is not read again
+            try:
+                record = decode_record(message)
+            except WireError:
+                self._readable = False
+                raise
             self._outstanding.pop(record.index, None)
             self._feed.records.append(record)
-            self._position = position
 
     def _recover(self) -> None:
         """Register again, and offer again what the server has lost of what nobody answered."""

@@ -87,14 +87,16 @@ return missing
 """)
 
 CLOSE = Script("""
--- KEYS streams meta log done work images; ARGV stream fence grace (ms)
+-- KEYS streams meta log done work images; ARGV stream fence grace (ms) keep
+-- keep '0': the next attempt begins with an empty log, as if it had other settings
 local streams, meta, log, done, work, images = unpack(KEYS)
-local stream, fence, grace = unpack(ARGV)
+local stream, fence, grace, keep = unpack(ARGV)
 local found = state(meta, fence)
 redis.call('DEL', work, images)
 if found ~= 'ok' then return found end
 redis.call('ZREM', streams, stream)
 if redis.call('HGET', meta, 'live') == '1' then redis.call('DEL', log) end
+if keep == '0' then redis.call('HDEL', meta, 'settings') end
 for _, key in ipairs({meta, log, done}) do redis.call('PEXPIRE', key, grace) end
 return found
 """)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mien.contract.analyses import AnalysisRecord
+from mien.contract.wire import encode_record
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import AWAY, Closed, Superseded
 from mien.transport.redis import RedisTransport, StreamSide
@@ -197,3 +198,23 @@ def test_closing_the_transport_wakes_who_reads(transport: RedisTransport) -> Non
         port.read(0, 60)
     with pytest.raises(Closed):
         port.offer(image("a", 0))
+
+
+def test_an_analysis_that_cannot_be_read_is_told_and_costs_no_other(
+    server: Server, transport: RedisTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera = Camera(transport.stream("a", SETTINGS, live=True))
+    goes_on(camera, transport)
+    ours, before = encode_record(record(0)), camera.answered.count(0)
+    theirs = ours[:2] + bytes([9]) + ours[3:]  # of version 9
+    with server.client() as client, client.pipeline() as together:
+        for message in (theirs, ours, theirs):
+            together.xadd("mien:log:a", {"r": message})
+        together.execute()
+    camera.until(lambda: camera.answered.count(0) > before)
+    goes_on(camera, transport)
+    assert camera.lost == [], "the server was taken for away"
+    told = [one.message for one in caplog.records if "version 9" in one.message]
+    assert told == [
+        "an analysis is of version 9, and this mien knows 1; the camera goes on without it"
+    ]

@@ -12,6 +12,8 @@ import pytest
 import redis
 
 from mien.contract.analyses import AnalysisImage
+from mien.contract.errors import JobError
+from mien.contract.wire import WireError, encode_record
 from mien.transport.ports import Closed
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_stream import RedisStream
@@ -228,6 +230,30 @@ def test_a_damaged_image_is_reported_and_no_other_is_harmed(
     records = {r.index: r for r in stream.read(0, 1)}
     assert records[1].analysis is None
     assert records[1].reason == "an analysis image arrived damaged: it does not begin as one"
+
+
+def test_an_analysis_that_cannot_be_read_ends_the_attempt_and_does_not_trouble_the_next(
+    open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
+) -> None:
+    transport = open_transport()
+    stream, work = transport.stream("a", SETTINGS), transport.work()
+    for index in range(3):
+        stream.offer(image("a", index))
+    (lease,) = work.take(1, 1)
+    work.publish(lease, record(0))
+    (log,) = [key for key in keys_of(client, prefix) if "log" in key]
+    client.xtrim(log, maxlen=0, approximate=False)
+    ours = encode_record(record(0))
+    client.xadd(log, {"r": ours[:2] + bytes([9]) + ours[3:]})  # the same, of version 9
+    with pytest.raises(WireError, match="an analysis is of version 9, and this mien knows 1") as e:
+        stream.read(0, 1)
+    assert e.value.exit_code == JobError.exit_code
+    stream.close()
+    again = transport.stream("a", SETTINGS)
+    for index in range(3):
+        again.offer(image("a", index))
+    assert sorted(analyse(work, 3)) == [0, 1, 2]
+    assert read_all(again, 3) == [0, 1, 2]
 
 
 def test_images_may_travel_as_jpeg(open_transport: Callable[..., RedisTransport]) -> None:

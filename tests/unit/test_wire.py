@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings, FrameAnalysis
-from mien.contract.errors import TransportError
 from mien.contract.pictures import Colour, Picture, even
 from mien.contract.wire import (
     WireError,
@@ -115,7 +114,7 @@ def test_a_damaged_header_never_gives_another_error(place: int, value: int) -> N
 
 
 def test_a_record_with_too_few_faces_is_refused() -> None:
-    with pytest.raises(TransportError, match="bytes for 2 faces"):
+    with pytest.raises(WireError, match="bytes for 2 faces"):
         decode_record(encode_record(record(3, faces=2))[:-4])
 
 
