@@ -17,7 +17,7 @@ LogFormat = Literal["text", "json"]
 
 _log = logging.getLogger("mien")
 
-FACTS = ("job", "attempt", "state", "frames", "seconds", "exit_code", "error", "trace")
+FACTS = ("job", "attempt", "frames", "seconds", "exit_code", "error", "trace")
 """What an event may say besides its sentence, by `extra`."""
 
 

@@ -25,4 +25,4 @@ def close_playlists(record: JobRecord, roots: Roots) -> None:
             end_playlist(path)
     except (MienError, KeyError, TypeError, ValueError) as error:  # the last: of another version
         why = str(error) if isinstance(error, MienError) else type(error).__name__
-        _log.warning("a playlist stays without an end", extra={"job": record.id, "why": why})
+        _log.warning("a playlist stays without an end", extra={"job": record.id, "error": why})

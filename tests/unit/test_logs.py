@@ -3,10 +3,17 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mien import logs
+from mien.contract.outputs import OutputSettings
+from mien.contract.request_json import request_to_json
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.jobs.closing import close_playlists
+from mien.jobs.record import JobRecord
+from mien.jobs.roots import Roots
 
 PASSWORD = "hunter2"
 
@@ -70,3 +77,16 @@ def test_a_work_horse_says_its_job_with_everything(capsys: pytest.CaptureFixture
     before, after = map(json.loads, capsys.readouterr().err.splitlines())
     assert "job" not in before
     assert after["job"] == "17"
+
+
+def test_why_a_playlist_stays_without_an_end_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    logs.set_up("json")
+    outputs = (OutputSettings(tmp_path / "live.m3u8", None),)
+    request = RunRequest("rtsp://camera/1", AnalysisRequest(), outputs)
+    record = JobRecord("17", request_to_json(request), owns_outputs=True)
+    close_playlists(record, Roots(write=tmp_path / "other"))
+    event = json.loads(capsys.readouterr().err)
+    assert (event["event"], event["job"]) == ("a playlist stays without an end", "17")
+    assert "live.m3u8 lies outside of" in event["error"]
