@@ -54,7 +54,8 @@ class WorkPort(Protocol):
         reached.
 
         Raises:
-            Closed: the transport has been closed.
+            Closed: the transport over a server has been closed. In one process nobody wants the
+                result any more, and it is dropped.
         """
 
     def give_back(self, lease: Lease) -> None:
@@ -78,9 +79,10 @@ class StreamPort(Protocol):
     """
 
     def offer(self, image: AnalysisImage) -> None:
-        """Put an image into the work queue. Never blocks: the frame window is the backpressure.
+        """Put an image into the work queue, which is never full: the window is the backpressure.
 
-        What an earlier attempt had analysed need not be analysed again.
+        A file's waits while the server is away. What an earlier attempt had analysed need not be
+        analysed again.
         """
 
     def read(self, after: int, wait_s: float) -> Sequence[AnalysisRecord]:
