@@ -100,7 +100,8 @@ class AudioTranscoder:
         begin = end - round(gap_s * rate)
         for start in range(begin, end, rate):
             silence = av.AudioFrame(frame.format.name, frame.layout.name, min(rate, end - start))
-            for plane in silence.planes:
+            # of eight planar channels or more PyAV gives planes that there are not
+            for plane in silence.planes[: _plane_count(frame)]:
                 plane.update(silence_of(frame.format.name) * plane.buffer_size)
             silence.sample_rate = rate
             silence.time_base = base  # the resampler wants one for all
@@ -139,6 +140,10 @@ class AudioTranscoder:
                 f"the sound cannot be encoded with {self.codec} at "
                 f"{self.stream.codec_context.sample_rate} Hz"
             ) from error
+
+
+def _plane_count(frame: AudioFrame) -> int:
+    return frame.layout.nb_channels if frame.format.is_planar else 1
 
 
 def _bit_rate(encoder: str, rate: int, channels: int) -> int:

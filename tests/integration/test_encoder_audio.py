@@ -296,6 +296,13 @@ def test_sound_that_changes_its_channels_goes_on(tmp_path: Path) -> None:
     assert sounds == pytest.approx(flashes, abs=0.06)  # mp3 starts late at each change
 
 
+def test_a_pause_of_eight_channels_is_silent(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "in.mkv", "aac", layout="7.1")
+    remake(source, tmp_path / "out.avi", Packets(source, pause_s=(0.6, 1.15)))
+    flashes, sounds = flashes_and_beeps(tmp_path / "out.avi")
+    assert sounds == pytest.approx(flashes, abs=0.05)
+
+
 def test_a_sounds_encoder_that_fails_is_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
