@@ -10,7 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from workers.audio_transcode import AudioTranscoder
+from workers.audio_transcode import AudioTranscoder, why_unmixable
 from workers.containers import Container
 from workers.pauses import HEARD_S, PcmPauses
 
@@ -50,16 +50,13 @@ class _Track:
     def __init__(
         self, output: OutputContainer, container: Container, source: AudioStream, start_ns: int
     ) -> None:
-        context = source.codec_context
-        codec = context.codec.canonical_name
-        fits = container.copies(codec, context.sample_rate)
+        codec = source.codec_context.codec.canonical_name
         self._transcoder: AudioTranscoder | None = None
         self._pcm_pauses: PcmPauses | None = None
-        start_s = Fraction(start_ns, _NS)
-        whole = container.stamped or not _is_late(source, start_ns)
-        if fits and whole and not _lacks_header(source):
+        if _is_copied(container, source, start_ns):
             self._stream = output.add_stream_from_template(source)
             if codec.startswith("pcm_") and not container.keeps_pauses:
+                start_s = Fraction(start_ns, _NS)
                 self._pcm_pauses = PcmPauses(source, None if container.stamped else start_s)
             self.summary = f"{codec} copied"
         else:
@@ -84,6 +81,11 @@ class _Track:
             for part in parts:
                 part.stream = self._stream
                 yield part
+
+    @property
+    def note(self) -> str:
+        """What was left out of it, as a sentence; empty where nothing was."""
+        return "" if self._transcoder is None else self._transcoder.note
 
     @property
     def is_silent(self) -> bool:
@@ -116,7 +118,8 @@ class AudioMux:
     """Gives the packets of all audio streams, on the output's time line.
 
     The time line starts where the source's container does, for sound and pictures alike; so their
-    distance stays what it was. It must not drop what comes after the last picture.
+    distance stays what it was. It must not drop what comes after the last picture. A stream that
+    can neither be copied nor encoded anew is left out, with a note.
     """
 
     def __init__(
@@ -125,29 +128,42 @@ class AudioMux:
         self._audio = audio
         self._start_ns = audio.start_ns if audio is not None else 0
         templates = audio.templates if audio is not None else ()
-        self._tracks = [
-            _Track(output, container, template, self._start_ns) for template in templates
-        ]
+        self._tracks: dict[int, _Track] = {}  # by the position of their template
+        self._left_out: list[str] = []
+        for position, template in enumerate(templates):
+            why = ""
+            if not _is_copied(container, template, self._start_ns):
+                why = why_unmixable(template, container.audio_encoder)
+            if why:
+                self._left_out.append(why)
+            else:
+                self._tracks[position] = _Track(output, container, template, self._start_ns)
 
     @property
     def summaries(self) -> list[str]:
-        """One a stream: 'aac copied', 'pcm_s16le transcoded to aac'."""
-        return [track.summary for track in self._tracks]
+        """One a stream that is written: 'aac copied', 'pcm_s16le transcoded to aac'."""
+        return [track.summary for track in self._tracks.values()]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, a sentence each."""
+        return [*self._left_out, *(track.note for track in self._tracks.values() if track.note)]
 
     @property
     def heard(self) -> int:
         """How many of the streams got any sound."""
-        return sum(not track.is_silent for track in self._tracks)
+        return sum(not track.is_silent for track in self._tracks.values())
 
     def until(self, time_ns: int | None) -> Iterator[Packet[AudioStream]]:
         """The packets before `time_ns`; with None all that are left, and what encoders hold."""
         if self._audio is None or not self._tracks:
             return
         for position, packet in self._audio.take(time_ns):
-            track = self._tracks[position]
-            yield from filter(track.follows, map(self._shifted, track.packets(packet)))
+            track = self._tracks.get(position)
+            if track is not None:
+                yield from filter(track.follows, map(self._shifted, track.packets(packet)))
         if time_ns is None:
-            for track in self._tracks:
+            for track in self._tracks.values():
                 yield from filter(track.follows, map(self._shifted, track.flush()))
 
     def _shifted(self, packet: Packet[AudioStream]) -> Packet[AudioStream]:
@@ -157,6 +173,14 @@ class AudioMux:
         if packet.dts is not None:
             packet.dts -= ticks
         return packet
+
+
+def _is_copied(container: Container, source: AudioStream, start_ns: int) -> bool:
+    """Whether the container takes the sound as it is."""
+    context = source.codec_context
+    fits = container.copies(context.codec.canonical_name, context.sample_rate)
+    whole = container.stamped or not _is_late(source, start_ns)
+    return fits and whole and not _lacks_header(source)
 
 
 def _lacks_header(stream: AudioStream) -> bool:

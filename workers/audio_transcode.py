@@ -29,7 +29,8 @@ _NS = 1_000_000_000
 class AudioTranscoder:
     """Decodes the packets of one source stream and encodes them for the output.
 
-    Packets that cannot be decoded are left out; the times of the others stay.
+    Packets that cannot be decoded are left out; the times of the others stay. Ask `why_unmixable`
+    before: where it has an answer, there will be no sound.
 
     Args:
         output: Gets a new stream.
@@ -65,6 +66,8 @@ class AudioTranscoder:
         self._open()
         self._resampler: av.AudioResampler | None = None
         self._form: tuple[object, ...] = ()
+        self.note = ""
+        """What was left out on the way, as a sentence; empty where nothing was."""
 
     def packets(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
         """Encoded packets that are ready after one packet of the source."""
@@ -116,7 +119,15 @@ class AudioTranscoder:
             context = self.stream.codec_context
             self._form = form
             self._resampler = av.AudioResampler(context.format, context.layout, context.rate)
-        for part in self._resampler.resample(frame):
+        try:
+            parts = self._resampler.resample(frame)
+        except av.error.FFmpegError:  # to these channels it has changed on the way
+            self._resampler = None
+            self.note = _left_out(
+                frame.layout, self.stream.codec_context.layout, "left out in part"
+            )
+            return
+        for part in parts:
             yield from self._send(part)
 
     def _drain(self) -> Iterator[Packet[AudioStream]]:
@@ -140,6 +151,28 @@ class AudioTranscoder:
                 f"the sound cannot be encoded with {self.codec} at "
                 f"{self.stream.codec_context.sample_rate} Hz"
             ) from error
+
+
+def why_unmixable(source: AudioStream, encoder: str) -> str:
+    """Why a sound cannot be transcoded, as a sentence; empty where it can.
+
+    Of nine channels or so without names FFmpeg does not know where they are heard.
+    """
+    context = source.codec_context
+    if not context.layout.nb_channels:
+        return ""  # it is known with the first packet
+    layout = _layout(context.layout, encoder)
+    try:
+        silence = av.AudioFrame("s16", context.layout.name, 1)
+        silence.sample_rate = context.sample_rate
+        av.AudioResampler("s16", layout, context.sample_rate).resample(silence)
+    except (ValueError, av.error.FFmpegError):
+        return _left_out(context.layout, layout)
+    return ""
+
+
+def _left_out(source: av.AudioLayout, target: av.AudioLayout, how: str = "left out") -> str:
+    return f"sound of {source.name} is {how}: FFmpeg cannot mix it to {target.name}"
 
 
 def _plane_count(frame: AudioFrame) -> int:

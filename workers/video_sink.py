@@ -115,7 +115,7 @@ class VideoSink:
 
     def _notes(self) -> list[str]:
         suffix, fps = self._settings.path.suffix, self._settings.fps
-        notes = self._video.notes
+        notes = self._video.notes + self._audio.notes
         if fps is not None and not container_of(self._settings.path).variable_rate:
             notes.append(f"{suffix} files have one frame rate for all pictures: {float(fps):.5g}")
         return notes

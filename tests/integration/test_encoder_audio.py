@@ -83,14 +83,15 @@ def make_source(
     tracks: int = 1,
     layout: str = "mono",
 ) -> Path:
-    """A clip with flashes and beeps at the same moments."""
+    """A clip with flashes and beeps at the same moments; layout: of the last track."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
         video.width, video.height = SIZE
         video.time_base = video.codec_context.time_base = Fraction(1, 90_000)
         sounds = []
         for track in range(tracks):
-            sound = out.add_stream(codec, rate=rate, layout=layout)
+            form = layout if track == tracks - 1 else "mono"
+            sound = out.add_stream(codec, rate=rate, layout=form)
             sound.metadata["language"] = ("eng", "deu")[track]
             sounds.append(sound)
         for number in range(FRAMES):
@@ -100,7 +101,9 @@ def make_source(
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
         for sound in sounds:
-            for frame in beeps(rate, video_s, sound_s, FRAMES / FPS + video_s + tail_s):
+            unnamed = sound.layout.name if "channels" in sound.layout.name else "mono"
+            end_s = FRAMES / FPS + video_s + tail_s
+            for frame in beeps(rate, video_s, sound_s, end_s, unnamed):
                 out.mux(sound.encode(frame))
             out.mux(sound.encode(None))
     return path
@@ -110,7 +113,10 @@ def flash(number: int) -> Picture:
     return picture_of(220 if number in EVENTS else 30)
 
 
-def beeps(rate: int, video_s: float, start_s: float, end_s: float) -> Iterator[av.AudioFrame]:
+def beeps(
+    rate: int, video_s: float, start_s: float, end_s: float, layout: str = "mono"
+) -> Iterator[av.AudioFrame]:
+    """The same in all channels."""
     time = start_s + np.arange(round((end_s - start_s) * rate)) / rate
     wave = np.zeros(len(time))
     for event in EVENTS:
@@ -119,10 +125,20 @@ def beeps(rate: int, video_s: float, start_s: float, end_s: float) -> Iterator[a
         wave[on] = np.sin(2 * np.pi * 1000 * (time[on] - begin)) * 0.8
     samples = (wave * 32767).astype(np.int16)
     for first in range(0, len(samples), 1024):
-        frame = av.AudioFrame.from_ndarray(samples[None, first : first + 1024], "s16", "mono")
+        part = samples[first : first + 1024].repeat(av.AudioLayout(layout).nb_channels)
+        frame = av.AudioFrame.from_ndarray(part[None], "s16", layout)
         frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
         frame.pts = round(start_s * rate) + first
         yield frame
+
+
+def in_planes(mono: av.AudioFrame, layout: str) -> av.AudioFrame:
+    """The same in every channel, each in a plane of its own."""
+    frame = av.AudioFrame("s16p", layout, mono.samples)
+    for plane in frame.planes[: frame.layout.nb_channels]:
+        plane.update(bytes(mono.planes[0])[: plane.buffer_size])
+    frame.sample_rate, frame.time_base, frame.pts = mono.sample_rate, mono.time_base, mono.pts
+    return frame
 
 
 def remake(source: Path, target: Path, packets: Packets | None = None) -> OutputSummary:
@@ -301,6 +317,74 @@ def test_a_pause_of_eight_channels_is_silent(tmp_path: Path) -> None:
     remake(source, tmp_path / "out.avi", Packets(source, pause_s=(0.6, 1.15)))
     flashes, sounds = flashes_and_beeps(tmp_path / "out.avi")
     assert sounds == pytest.approx(flashes, abs=0.05)
+
+
+@pytest.mark.parametrize("channels", [9, 15])
+@pytest.mark.parametrize("extension", ["mp4", "webm", "mpg"])
+def test_sound_that_cannot_be_mixed_is_left_out_with_a_note(
+    tmp_path: Path, extension: str, channels: int
+) -> None:
+    layout = f"{channels} channels"
+    source = make_source(tmp_path / "in.mkv", "pcm_s16le", tracks=2, layout=layout)
+    target = tmp_path / f"out.{extension}"
+    summary = remake(source, target)
+    assert len(summary.audio) == 1
+    note = f"sound of {layout} is left out: FFmpeg cannot mix it to stereo"
+    assert note in summary.notes
+    with av.open(str(target)) as file:
+        assert len(file.streams.audio) == 1
+    flashes, sounds = flashes_and_beeps(target)
+    assert sounds == pytest.approx(flashes, abs=0.02)
+
+
+@pytest.mark.parametrize("extension", ["mkv", "mov", "avi"])
+def test_sound_that_cannot_be_mixed_is_copied_where_it_may_be(
+    tmp_path: Path, extension: str
+) -> None:
+    source = make_source(tmp_path / "in.mkv", "pcm_s16le", layout="9 channels")
+    summary = remake(source, tmp_path / f"out.{extension}")
+    assert summary.audio == ["pcm_s16le copied"]
+    with av.open(str(tmp_path / f"out.{extension}")) as file:
+        assert file.streams.audio[0].codec_context.layout.nb_channels == 9
+
+
+def test_a_video_of_which_no_sound_can_be_mixed_has_none(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "in.mkv", "pcm_s16le", layout="9 channels")
+    summary = remake(source, tmp_path / "out.webm")
+    assert summary.audio == []
+    with av.open(str(tmp_path / "out.webm")) as file:
+        assert sum(1 for _ in file.decode(video=0)) == FRAMES
+        assert not file.streams.audio
+
+
+def test_sound_that_changes_to_channels_that_cannot_be_mixed_is_left_out_there(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "in.mkv"
+    with av.open(str(source), "w") as out:
+        video = out.add_stream("libx264", rate=FPS, options={"preset": "ultrafast"})
+        video.width, video.height = SIZE
+        sound = out.add_stream("wavpack", rate=48_000, layout="mono")
+        for number in range(FRAMES):
+            out.mux(video.encode(av.VideoFrame.from_ndarray(flash(number).data, "yuv420p")))
+        out.mux(video.encode(None))
+        for layout, first_s, end_s in (
+            ("mono", 0.0, 0.6), ("9 channels", 0.6, 0.8), ("mono", 0.8, 1.6)
+        ):  # fmt: skip
+            encoder = av.CodecContext.create("wavpack", "w")
+            encoder.sample_rate, encoder.format, encoder.layout = 48_000, "s16p", layout
+            encoder.time_base = Fraction(1, 48_000)
+            frames = [in_planes(frame, layout) for frame in beeps(48_000, 0, first_s, end_s)]
+            for frame in (*frames, None):
+                for packet in encoder.encode(frame):
+                    packet.stream = sound
+                    out.mux(packet)
+    summary = remake(source, tmp_path / "out.webm")
+    assert summary.notes == [
+        "sound of 9 channels is left out in part: FFmpeg cannot mix it to mono"
+    ]
+    flashes, sounds = flashes_and_beeps(tmp_path / "out.webm")
+    assert sounds == pytest.approx(flashes, abs=0.06)
 
 
 def test_a_sounds_encoder_that_fails_is_said_so(
