@@ -73,6 +73,7 @@ class Muxer:
             item = self._feed.first()
             if isinstance(item, EndOfStream):
                 self._summary.finish(item.end_ns)
+                self._progress.frames = item.frame_count  # what is sampled out does not come here
                 return item
             if isinstance(item, WaitingGap):
                 self._bridge(item)

@@ -56,7 +56,7 @@ class Progress:
     """How far a stream has come; written by its muxer, read by whoever shows it."""
 
     frames: int = 0
-    """Frames that have left the muxer."""
+    """Frames up to the last one that has left the muxer; at the end all that were read."""
     position_ns: int = 0
     """Source time of the last one."""
     faces: int = 0

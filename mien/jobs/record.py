@@ -51,11 +51,11 @@ class JobRecord:
     webhook: str | None = None
     attempts: int = 0
     done: int = 0
-    """Frames written in the running or last attempt."""
+    """Frames that the running or last attempt is done with, whether they are shown or not."""
     total: int | None = None
     """Frames that its container promises; None for a camera and where it does not say."""
     fps: float | None = None
-    """Frames written a second in the running or last attempt."""
+    """The same a second."""
     eta_s: float | None = None
     exit_code: int | None = None
     """What `mien run` would have ended with."""

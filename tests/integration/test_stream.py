@@ -102,6 +102,14 @@ def test_every_frame_comes_out_once_in_order_and_at_its_own_time(
     assert sum(states(tmp_path).values()) == len(gaps) == outcome.end.frame_count
 
 
+@pytest.mark.parametrize("fps", [Fraction(10), None])
+def test_at_the_end_all_frames_are_done_shown_or_not(tmp_path: Path, fps: Fraction | None) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", size=SIZE, frames=30, fps=Fraction(25))
+    outcome = run(request_for(clip, fps and tmp_path / "out.mp4", fps))
+    assert states(tmp_path)["sampled-out"]
+    assert outcome.progress.frames == outcome.info.frame_count == 30
+
+
 @pytest.mark.parametrize("fps", [Fraction(5), Fraction(24), Fraction(30000, 1001), Fraction(60)])
 def test_at_another_rate_the_right_frames_are_repeated_or_left_out(
     tmp_path: Path, fps: Fraction
