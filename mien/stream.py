@@ -193,8 +193,7 @@ class Stream:
         self._end = self._make_muxer().run()
 
     def end_early(self) -> None:
-        """Treat the frame that is read now as the source's last."""
-        self._producer.stop()
+        """End a camera with what it has given so far; an outage that lasts is told as well."""
         self._source.stop()
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,33 +90,24 @@ class LiveProducer:
         self._clock = clock
         self._credit = credit
         self._progress = progress
-        self._stopped = threading.Event()
         self._skipped = self._corrupt = 0  # those that are in the books
         self._before: Taken | None = None
         self._last_ns: int | None = None
         self._step_ns = to_ns(LAST_RESORT_S)
 
-    def stop(self) -> None:
-        """End the stream after the frame that is read now, as if the source had ended."""
-        self._stopped.set()
-
     def run(self) -> None:
         """Read the source until it is stopped; raises `Closed` when the run is."""
         count = 0
-        reason = ""
         for item in self._source.frames():
             count += isinstance(item, Frame)
             self._take(item)
             self._tell_losses()
-            if self._stopped.is_set():
-                reason = "stopped"
-                break
         end_ns = self._source.end_ns
         if self._before is not None:
             self._hand_on(self._before, end_ns, time.monotonic_ns(), last=True)
         self._tell_losses()
-        reason = reason or self._source.reason
-        self._window.finish(EndOfStream(count + self._skipped, self._corrupt, end_ns, reason))
+        count += self._skipped
+        self._window.finish(EndOfStream(count, self._corrupt, end_ns, self._source.reason))
 
     def _take(self, item: Frame | Gap) -> None:
         taken, came_ns = self._taken(item), arrived_ns(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -62,31 +61,22 @@ class Producer:
         self.geometry = geometry
         self._settings = settings
         self._clock = clock
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """End the stream after the frame that is read now, as if the source had ended."""
-        self._stopped.set()
 
     def run(self) -> None:
         """Read the source to its end; raises `Closed` when the run is stopped."""
         before: Frame | None = None
         count = 0
-        reason = ""
         for frame in self._clock.timed("decode", self._source.frames()):
             count += 1
             if before is not None:
                 self._hand_on(before, frame.pts_ns, last=False)
             before = frame
-            if self._stopped.is_set():
-                reason = "stopped"
-                break
         end_ns = self._source.end_ns
         if before is not None:
             self._hand_on(before, end_ns, last=True)
-        self._ledger.count("corrupt", self._source.corrupt)
-        reason = reason or self._source.reason
-        self._window.finish(EndOfStream(count, self._source.corrupt, end_ns, reason))
+        corrupt, reason = self._source.corrupt, self._source.reason
+        self._ledger.count("corrupt", corrupt)
+        self._window.finish(EndOfStream(count, corrupt, end_ns, reason))
 
     def _hand_on(self, frame: Frame, next_ns: int, *, last: bool) -> None:
         showings = self._output_sampler.showings(frame.pts_ns, next_ns, last=last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import OutputError, UsageError
+from mien.contract.frames import Gap
 from mien.contract.live import BUSY, LATE
 from mien.contract.outputs import OutputSettings
 from mien.transport.redis import RedisTransport
+from producer.live import LiveSource
 from tests.cameras import Camera, camera_clip
 from tests.live import settings_for
 from tests.live_runs import BEHIND, Run, check_books, check_hardly_any_lost, lines_of, request_for
@@ -71,6 +74,28 @@ def test_a_run_that_ends_in_an_outage_tells_of_it(camera: Camera, tmp_path: Path
     time.sleep(1.5)
     check_books(tmp_path, run.end())
     assert lines_of(tmp_path)[-1]["event"] == "outage"
+
+
+def test_an_outage_is_told_also_where_the_run_is_ended_just_as_a_gap_is_given(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(request_for(camera, tmp_path))
+    run.wait_for(25)
+    mark = LiveSource._mark_gap
+
+    def end_and_mark(self: LiveSource) -> Iterator[Gap]:
+        for gap in mark(self):
+            run.stream.end_early()
+            yield gap
+
+    monkeypatch.setattr(LiveSource, "_mark_gap", end_and_mark)
+    camera.kill()
+    run.wait_for(10**6)  # or its end
+    outcome = run.end()
+    assert outcome.end.reason == "stopped"
+    check_books(tmp_path, outcome)
+    assert lines_of(tmp_path)[-1]["event"] == "outage"
+    assert run.stream.live_status()["outages"] == 1
 
 
 def test_results_are_in_their_file_while_the_stream_runs(camera: Camera, tmp_path: Path) -> None:
