@@ -12,7 +12,7 @@ from av.stream import Discard
 
 from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
-from producer.opening import Timeouts, open_container
+from producer.opening import USUAL_TIMEOUTS_S, open_container
 from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
 from producer.restarts import NEAR_S, Restarts
 from producer.strays import Strays
@@ -110,13 +110,7 @@ class AudioFeed:
     this class.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        timeout_s: Timeouts = (10.0, 30.0),
-        restarts: Restarts | None = None,
-    ) -> None:
+    def __init__(self, name: str, *, restarts: Restarts | None = None) -> None:
         """Opens the file.
 
         restarts: those of the source that reads the pictures (`Source.restarts`); without them,
@@ -125,7 +119,7 @@ class AudioFeed:
         Raises:
             SourceError: it cannot be opened.
         """
-        self._container = open_container(parse(name), timeout_s)
+        self._container = open_container(parse(name), USUAL_TIMEOUTS_S)
         self.start_ns = to_ns(container_start(self._container))
         """Where the container starts on the time line of the packets' own stamps."""
         self.templates: list[AudioStream] = [

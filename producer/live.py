@@ -46,7 +46,7 @@ class LiveOptions:
 
 
 class LiveSource:
-    """Frames of one connection after another, and gaps between them.
+    """Frames of one connection after another, and gaps where there is none for some time.
 
     Whatever happens to a connection, the next one is tried, until somebody calls `stop`. Frames
     of later connections have the size of the first, and times that go on.
@@ -60,7 +60,6 @@ class LiveSource:
         options: LiveOptions,
         *,
         go_on: Callable[[], bool] = lambda: True,
-        backoff: Backoff | None = None,
     ) -> None:
         """Waits for the first picture; `connection` is the source's from now on.
 
@@ -70,7 +69,7 @@ class LiveSource:
             SourceError: there is none; RefusedError where the server said no.
         """
         self._address, self._timeouts, self._options = address, timeouts, options
-        self._backoff = backoff or Backoff()
+        self._backoff = Backoff()
         self._stopping = threading.Event()
         self._session: LiveSession | None = LiveSession(connection, 0, timeouts)
         self._size: Size | None = None

@@ -16,6 +16,8 @@ from producer.playlist import finished_text, readable_formats
 Timeouts = tuple[float, float]
 """Seconds that opening may take, and seconds that one read may take."""
 
+USUAL_TIMEOUTS_S: Timeouts = (10.0, 30.0)
+
 GENERATE_PTS = 1
 """FFmpeg's AVFMT_FLAG_GENPTS, which PyAV always sets."""
 

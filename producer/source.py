@@ -12,7 +12,7 @@ from producer.connection import Connection
 from producer.live import LiveOptions, LiveSource
 from producer.live_opening import GoOn, Wait, patient
 from producer.localfile import check_file
-from producer.opening import Timeouts, open_container
+from producer.opening import USUAL_TIMEOUTS_S, Timeouts, open_container
 from producer.opening_apart import open_apart
 from producer.photo import PhotoSource, still_or_moving
 from producer.restarts import Restarts
@@ -50,7 +50,7 @@ class Source(Protocol):
         has not."""
 
     def frames(self) -> Iterator[Frame | Gap]:
-        """All frames, once; none is kept. A live source gives gaps between them."""
+        """All frames, once; none is kept. A live source gives gaps where it has none."""
 
     def stop(self) -> None:
         """End a live source, from any thread; one that ends by itself is left alone."""
@@ -62,7 +62,7 @@ class Source(Protocol):
 def open_source(
     name: str,
     *,
-    timeout_s: Timeouts = (10.0, 30.0),
+    timeout_s: Timeouts = USUAL_TIMEOUTS_S,
     live: LiveOptions = LiveOptions(),  # noqa: B008 - it cannot be changed
     wait: Wait = lambda trouble: True,
 ) -> Source:

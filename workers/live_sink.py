@@ -1,4 +1,4 @@
-"""Everything that a camera's pictures go to: encoded once, written to many places."""
+"""Everything that a camera's pictures go to: encoded once a kind, written to many places."""
 
 from __future__ import annotations
 
