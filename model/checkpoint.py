@@ -183,7 +183,8 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
     """A network of the architecture with these tensors, all checked; `origin` is for the message.
 
     Raises:
-        WeightsError: keys or shapes do not match, or a value is not finite.
+        WeightsError: keys or shapes do not match, a value is no plain tensor of fractions (but for
+            what counts batches), or is not finite.
     """
     import torch
 
@@ -198,7 +199,11 @@ def fill_model(origin: str, architecture: str, tensors: "Mapping[str, torch.Tens
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise WeightsError(f"the weights {origin} have a wrong shape for {name}")
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        # batch norm counts its batches in whole numbers
+        fits = tensor.is_floating_point() or tensor.dtype is expected[name].dtype
+        if not fits or tensor.layout is not torch.strided or tensor.is_meta:
+            raise WeightsError(f"the weights {origin} hold no plain floating point for {name}")
+        if tensor.is_floating_point() and not bool(tensor.float().isfinite().all()):
             raise WeightsError(f"the weights {origin} are not finite in {name}")
     model.load_state_dict(dict(tensors), assign=True)
     return model.to(torch.float32)

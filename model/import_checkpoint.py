@@ -8,6 +8,7 @@ import torch
 
 from mien.contract.errors import WeightsError
 from model.checkpoint import WeightsInfo, fill_model, save_weights
+from model.torch_files import UNREADABLE
 from model.vgg import ARCHITECTURES, VGG
 
 BASELINE_INPUT_PX = 44
@@ -70,7 +71,7 @@ def _load(source: Path) -> Any:
         raise WeightsError(
             f"{source} asks for more than tensors and an SGD optimiser, and is refused"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except UNREADABLE as error:
         raise WeightsError(f"{source} is no readable torch checkpoint") from error
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from mien.contract.atomic import write_whole
 from mien.contract.errors import WeightsError
 from model.checkpoint import fill_model
+from model.torch_files import UNREADABLE
 from model.vgg import VGG
 from training.config import Recipe
 
@@ -174,7 +174,7 @@ def recipes_of(folder: Path) -> list[tuple[int, str]]:
 def _load(path: Path) -> dict[str, Any]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise WeightsError(f"{path} is no checkpoint that this run can resume from") from error
     if not isinstance(saved, dict) or "recipe" not in saved:
         raise WeightsError(f"{path} is no checkpoint of a training run")

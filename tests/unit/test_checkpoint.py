@@ -29,6 +29,16 @@ _INFO = WeightsInfo(
     metrics={"public_accuracy": 0.5, "averaged": "true"},
 )
 
+JUNK = [
+    b"",
+    b"\x80\x02.",
+    b"hello world",
+    b"Gz",
+    b"\x80\x02X\x01\x00\x00\x00\xc2.",
+    b"no checkpoint",
+]
+"""Bytes at which torch's loader fails each in another way."""
+
 
 @pytest.fixture(scope="module")
 def network() -> VGG:
@@ -254,3 +264,34 @@ def test_a_file_that_torch_cannot_read_is_refused(tmp_path: Path) -> None:
         import_checkpoint(source, tmp_path / "out.safetensors")
     with pytest.raises(WeightsError, match="there is no checkpoint"):
         import_checkpoint(tmp_path / "missing.pth", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize("content", JUNK)
+def test_damaged_bytes_are_refused_wherever_they_lead_the_loader(
+    tmp_path: Path, content: bytes
+) -> None:
+    source = tmp_path / "damaged.pth"
+    source.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged\.pth"):
+        import_checkpoint(source, tmp_path / "out.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda tensor: (tensor * 100).to(torch.int64),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: tensor.to("meta"),
+    ],
+    ids=["integer", "complex", "sparse", "meta"],
+)
+def test_tensors_that_are_no_plain_floating_point_are_refused(
+    network: VGG, tmp_path: Path, odd: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    source, name = tmp_path / "odd.pth", "features.0.weight"
+    tensors = network.state_dict()
+    torch.save({**tensors, name: odd(tensors[name])}, source)
+    with pytest.raises(WeightsError, match=rf"odd\.pth hold no plain floating point for {name}"):
+        import_checkpoint(source, tmp_path / "out.safetensors")

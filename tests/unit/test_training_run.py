@@ -16,6 +16,7 @@ from torch.nn.functional import conv2d
 from mien.contract.errors import UsageError, WeightsError
 from model import vgg
 from model.checkpoint import load_weights, read_info
+from tests.unit.test_checkpoint import JUNK
 from training.batches import Batches
 from training.config import Augmentation, Recipe, Stage
 from training.fer2013 import Split
@@ -161,9 +162,10 @@ def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(run: Path) ->
 def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no run to resume"):
         fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
-    (tmp_path / "run.pt").write_bytes(b"cut off")
-    with pytest.raises(WeightsError, match="no checkpoint"):
-        fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
+    for content in (b"cut off", *JUNK):
+        (tmp_path / "run.pt").write_bytes(content)
+        with pytest.raises(WeightsError, match="no checkpoint"):
+            fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
 
 
 def test_a_run_starts_from_given_weights(run: Path, tmp_path: Path) -> None:
