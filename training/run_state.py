@@ -21,11 +21,12 @@ RUN_FILE = "run.pt"
 
 FIXED = (
     "architecture", "batch", "drop_black", "fold", "keep_rest", "mean", "merge_copies", "seed",
-    "std",
+    "selection_views", "std",
 )  # fmt: skip
-"""What a resumed run must have as it began: the steps already done were counted in these."""
+"""What a resumed run must have as it began: the steps already done were counted in these, and its
+epochs compared by them."""
 
-NEUTRAL = ("compiled", "ema_norms", "name", "selection_views")
+NEUTRAL = ("compiled", "ema_norms", "name")
 """Keys that have no say in where a step leads, but for last bits."""
 
 
