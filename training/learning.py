@@ -1,6 +1,6 @@
 """One step of learning: forward, backward, the optimiser, the average."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -92,11 +92,16 @@ class Learner:
         """
         state, last = self._state, self._state.step
         steps = range(max(0, last - self._recipe.ema_norms), last)
-        pictures = (
-            batches.at(step)[0].contiguous(memory_format=torch.channels_last) for step in steps
-        )
         with autocast(self._recipe, self._device):
-            update_bn(pictures, state.average)
+            update_bn(self._pictures(batches, steps), state.average)
+
+    def _pictures(self, batches: Batches, steps: Iterable[int]) -> Iterator[torch.Tensor]:
+        """Those that the steps have learned from, wherever they are asked for."""
+        for step in steps:
+            # autocast would round the places at which they are sampled
+            with torch.autocast(self._device.type, enabled=False):
+                images = batches.at(step)[0]
+            yield images.contiguous(memory_format=torch.channels_last)
 
 
 def make_optimizer(recipe: Recipe, model: torch.nn.Module) -> torch.optim.SGD:

@@ -1,14 +1,20 @@
 """bf16 is for processors that have it; others take float32, and say so."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from model.checkpoint import read_info
+from model.vgg import VGG
 from tests.drawings import drawn_split
+from training.batches import Batches
+from training.learning import Learner, make_optimizer
 from training.precision import autocast, missing_precision, precision_on
 from training.recipe_file import load_recipe
+from training.rows import training_rows
+from training.run_state import RunState
 from training.train import fit
 
 CPU = torch.device("cpu")
@@ -57,6 +63,27 @@ def test_an_accelerator_has_them_from_ampere_on_whatever_the_processor(
     _processor(monkeypatch)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     assert precision_on(load_recipe("vgg19-cpu"), "cuda") == expected
+
+
+def test_the_averages_statistics_are_of_the_very_pictures_that_were_learned_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _processor(monkeypatch, avx512_bf16=True)
+    recipe = load_recipe("tiny", ["precision=bf16", "batch=4", "ema_norms=2"])
+    batches = Batches(recipe, training_rows(drawn_split(16, 1), recipe, "cpu"), "cpu")
+    model, zero = VGG("small"), torch.zeros(())
+    optimizer = make_optimizer(recipe, model)
+    state = RunState(model, VGG("small"), optimizer, zero, zero.clone(), step=3)
+    asked: list[torch.Tensor] = []
+
+    def look(pictures: Iterator[torch.Tensor], _: torch.nn.Module) -> None:
+        asked.extend(pictures)
+
+    monkeypatch.setattr("training.learning.update_bn", look)
+    Learner(recipe, state, "cpu", averages_from=0).settle_norms(batches)
+    assert len(asked) == 2
+    for step, images in zip((1, 2), asked, strict=True):
+        assert torch.equal(images, batches.at(step)[0])
 
 
 @pytest.mark.parametrize("has", [True, False])
