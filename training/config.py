@@ -129,7 +129,8 @@ class Recipe:
     fold: str = field(default="", metadata=LATER)
     """`k/n`: learn from all but the k-th of n parts of Training, for soft labels; empty for all."""
     compiled: bool = field(default=False, metadata=LATER)
-    """Let torch compile the network; on CUDA its steps become graphs. Changes last bits."""
+    """Let torch compile the network; on CUDA its steps become graphs. What torch compiles draws
+    random numbers of its own, so that every dropout mask, and with it the weights, are others."""
     ema_norms: int = field(default=0, metadata=LATER)
     """Batches by which batch norm's statistics are found anew for the average before it is scored;
     0 for the average of the statistics, which are those of other weights."""

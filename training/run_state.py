@@ -26,8 +26,8 @@ FIXED = (
 """What a resumed run must have as it began: the steps already done were counted in these, and its
 epochs compared by them."""
 
-NEUTRAL = ("compiled", "ema_norms", "name")
-"""Keys that have no say in where a step leads, but for last bits."""
+NEUTRAL = ("ema_norms", "name")
+"""Keys that have no say in where a step leads. `compiled` has: see there."""
 
 
 @dataclass(slots=True)

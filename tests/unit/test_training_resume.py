@@ -17,7 +17,7 @@ from tests.drawings import write_csv
 from tests.unit.test_training_run import NARROW, faces, recipe
 from training import distill as distillation
 from training.config import Recipe
-from training.run_state import recipes_of
+from training.run_state import Restored, recipes_of
 from training.train import fit
 
 SPLITS = {"Training": faces(24), "PublicTest": faces(12)}
@@ -163,6 +163,11 @@ def test_an_average_that_has_begun_is_kept(
 ) -> None:
     changed = dataclasses.replace(recipe(), **changes)  # type: ignore[arg-type]
     assert averages(run, changed, monkeypatch) == (True, False)
+
+
+def test_a_run_that_is_compiled_from_now_on_leads_elsewhere() -> None:
+    assert Restored(("compiled",), old_epochs=3, old_ema_share=0.6).leads_elsewhere
+    assert not Restored(("ema_norms", "name"), old_epochs=3, old_ema_share=0.6).leads_elsewhere
 
 
 def test_an_average_that_had_not_begun_begins_where_the_new_plan_is_past_it(
