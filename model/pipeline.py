@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,10 +19,13 @@ from model.classifier import Classifier
 from model.crops import GEOMETRY, face_crops
 from model.detection import Detections
 from model.detectors import make_detector
+from model.room import room_on
 
 _log = logging.getLogger(__name__)
 
 STEPS = ("detection", "crops", "classification")
+
+_LESS = "a smaller --batch or --analyze-size"
 
 OnStep = Callable[[str, float], None]
 """Is told a step and the seconds that it took."""
@@ -63,7 +65,7 @@ class ExpressionPipeline:
         if like is not None and like._shares_with(settings, self.device):
             self.info, self._classifier = like.info, like._classifier
         else:
-            with _room_on(self.device):
+            with room_on(self.device, _LESS):
                 self.info, self._classifier = _load(settings, weights, self.device)
         self._settings_sha256 = settings.sha256
         self._geometry = GEOMETRY[settings.detector]
@@ -86,13 +88,13 @@ class ExpressionPipeline:
             UsageError: there is no room for so much on the device.
         """
         times = [time.perf_counter()]
-        with _room_on(self.device):
+        with room_on(self.device, _LESS):
             found = self._detector.detect(images)
         times.append(time.perf_counter())
         boxes = [np.round(faces.boxes, 1) for faces in found]
         crops = face_crops(images, boxes, self._geometry)
         times.append(time.perf_counter())
-        with _room_on(self.device):
+        with room_on(self.device, _LESS):
             probabilities = np.round(self._classifier.classify(crops), 4)
         times.append(time.perf_counter())
         if on_step is not None:
@@ -117,17 +119,6 @@ class ExpressionPipeline:
             probabilities=probabilities,
             settings_sha256=self._settings_sha256,
         )
-
-
-@contextmanager
-def _room_on(device: torch.device) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise UsageError(
-            f"there is not enough memory on {device}: others may hold it; a smaller --batch or "
-            "--analyze-size takes less, and --device cpu takes none of it"
-        ) from error
 
 
 def _load(

@@ -15,6 +15,7 @@ from mien.contract.pictures import Pixels
 from model.checkpoint import WeightsInfo, load_weights, weights_path
 from model.classifier import Classifier
 from model.preprocessing import VIEW_COUNTS, VIEWS
+from model.room import room_on
 from training.fer2013 import Split
 from training.metrics import Floats
 from training.reliability import softmax
@@ -82,16 +83,18 @@ def ask(
 
     Raises:
         WeightsError: the weights are missing, damaged or foreign.
+        UsageError: there is no room on the device.
     """
     network, info = load_weights(weights)
     device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
-    classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
     at_once = max(_FACES_AT_ONCE[device.type], looking.batch or 0)
     parts = [np.zeros((0, len(info.labels)), np.float32)]
-    for start in range(0, len(images), at_once):
-        parts.append(classifier.logits(images[start : start + at_once]))
-        if on_pictures is not None:
-            on_pictures(len(parts[-1]) * VIEW_COUNTS[looking.views])
+    with room_on(device, "a smaller --batch of `mien evaluate` and `mien calibrate`"):
+        classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
+        for start in range(0, len(images), at_once):
+            parts.append(classifier.logits(images[start : start + at_once]))
+            if on_pictures is not None:
+                on_pictures(len(parts[-1]) * VIEW_COUNTS[looking.views])
     logits = np.concatenate(parts).astype(np.float64)
     return Answers(weights_path(weights).name, info, classifier.temperature, logits)
 

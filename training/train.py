@@ -12,6 +12,7 @@ import torch
 
 from mien.contract.errors import OutputError, UsageError, WeightsError
 from model.checkpoint import load_weights
+from model.room import room_on
 from model.vgg import VGG
 from training.batches import Batches
 from training.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
@@ -55,8 +56,8 @@ def train(
 
     Raises:
         SourceError: the data set or the soft labels are missing or damaged.
-        UsageError: the recipe cannot be used, `out` holds a run and `resume` is not asked for, or
-            the run has diverged.
+        UsageError: the recipe cannot be used, `out` holds a run and `resume` is not asked for,
+            the run has diverged, or there is no room on the device.
         WeightsError: `init` or the run's checkpoint cannot be used.
         OutputError: `out` cannot be written.
     """
@@ -90,6 +91,18 @@ def fit(
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
     _open_folder(out, recipe, resume)
+    with room_on(device, "a smaller batch, as with --set batch=64,"):
+        return _run(
+            recipe, training, validation, out, device, init, resume, report, checkpoint_every_s
+        )
+
+
+def _run(
+    recipe: Recipe, training: Split, validation: Split, out: Path, device: str,
+    init: str | Path | None, resume: bool, report: Callable[[str], None],
+    checkpoint_every_s: float,
+) -> Path:  # fmt: skip
+    """From the first step, or the last checkpoint, to the weights."""
     rows = training_rows(training, recipe, device, load_soft_labels(recipe, training))
     batches = Batches(recipe, rows, device)
     state = _begin(recipe, device, init)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mien.contract.errors import SourceError, UsageError, WeightsError
 from model.checkpoint import load_weights, read_info, save_weights
@@ -34,6 +35,18 @@ def test_the_json_has_its_documented_keys(whole: Path, weights: Path) -> None:
     assert (found["split"], found["views"], found["count"]) == ("PublicTest", "single", PUBLIC_ROWS)
     assert found["numerics"]["dtype"] == "float32"
     assert found["temperature"] == 2.0
+
+
+def test_a_device_without_room_is_told_with_what_takes_less(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("model.vgg.VGG.forward", refuse)
+    faces = np.zeros((2, 48, 48), np.uint8)
+    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* a smaller --batch"):
+        ask(weights, faces, Looking())
 
 
 def test_what_the_figures_depend_on_is_told_by_hash(whole: Path, weights: Path) -> None:

@@ -168,6 +168,17 @@ def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
             fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
 
 
+def test_a_device_without_room_is_told_with_what_takes_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("model.vgg.VGG.forward", refuse)
+    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* --set batch="):
+        fit(recipe(), faces(24), faces(12), tmp_path, report=lambda _: None)
+
+
 def test_a_run_starts_from_given_weights(run: Path, tmp_path: Path) -> None:
     still = dataclasses.replace(recipe().with_epochs(1), lr=1e-12, ema_share=0.0)
     fit(
