@@ -36,15 +36,20 @@ def distill(
     student's recipe, which now names its soft labels by hash, and the path of its weights.
 
     Raises:
-        UsageError: the recipe has no teachers or no share for them, or `out` holds another one's.
+        UsageError: the recipe has no teachers, one of them twice, or no share for them, or `out`
+            holds another one's.
         MienError: as `train` and `make_soft_labels` do.
     """
     soft = recipe.soft_labels
     if not soft.teachers or soft.share == 0:
         raise UsageError(f"the recipe {recipe.name} has no soft_labels.teachers, or share 0")
     recipe = _changed(recipe, epochs, compiled)
+    teachers = [_changed(load_recipe(name), epochs, compiled) for name in soft.teachers]
+    if len({teacher.name for teacher in teachers}) < len(teachers):
+        # they would be one network, in one folder, that counts twice
+        raise UsageError(f"the recipe {recipe.name} has two soft_labels.teachers of one name")
     found = []
-    for teacher in [_changed(load_recipe(name), epochs, compiled) for name in soft.teachers]:
+    for teacher in teachers:
         for part in range(1, soft.folds + 1):
             folded = dataclasses.replace(
                 teacher,

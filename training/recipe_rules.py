@@ -1,6 +1,9 @@
 """The range of every key of a recipe."""
 
+import dataclasses
+import math
 import re
+from typing import Any
 
 from mien.contract.errors import UsageError
 from model.preprocessing import CROP_PX, VIEWS
@@ -18,6 +21,7 @@ def check_recipe(recipe: Recipe) -> None:
         UsageError: names the first value out of its range.
     """
     for holds, key, range_ in [
+        *_finite_rules(recipe),
         *_rules(recipe),
         *_augmentation_rules(recipe),
         *_soft_label_rules(recipe.soft_labels),
@@ -25,6 +29,18 @@ def check_recipe(recipe: Recipe) -> None:
         if not holds:
             raise UsageError(f"the recipe's {key} must be {range_}")
     recipe.parts()
+
+
+def _finite_rules(part: Any) -> list[tuple[bool, str, str]]:
+    """For every fraction of the recipe and its tables: most ranges have no upper end."""
+    rules = []
+    for item in dataclasses.fields(part):
+        value = getattr(part, item.name)
+        if dataclasses.is_dataclass(value):
+            rules += _finite_rules(value)
+        elif isinstance(value, float):
+            rules.append((math.isfinite(value), item.name, "a finite number"))
+    return rules
 
 
 def _rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
@@ -61,7 +77,8 @@ def _augmentation_rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
     return [
         (_windows_fit(recipe), "window_px", "0, or every stage's size_px, with nothing else moved"),
         (0 <= settings.shift < 1, "shift", "from 0 to below 1"),
-        (0 < settings.scale_min <= settings.scale_max, "scale_min", "at most scale_max"),
+        (settings.scale_min > 0, "scale_min", "above 0"),
+        (settings.scale_min <= settings.scale_max, "scale_min", "at most scale_max"),
         (0 <= settings.brightness < 1, "brightness", "from 0 to below 1"),
         (0 <= settings.contrast < 1, "contrast", "from 0 to below 1"),
         (0 <= settings.erasing <= 1, "erasing", "from 0 to 1"),
@@ -83,5 +100,6 @@ def _soft_label_rules(soft: SoftLabels) -> list[tuple[bool, str, str]]:
     return [
         (0 <= soft.share <= 1, "share", "from 0 to 1"),
         (2 <= soft.folds <= 20, "folds", "2 to 20"),
+        (len({*soft.teachers}) == len(soft.teachers), "teachers", "different recipes"),
         (re.fullmatch("|[0-9a-f]{64}", soft.sha256) is not None, "sha256", "64 hex digits"),
     ]

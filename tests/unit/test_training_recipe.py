@@ -1,5 +1,6 @@
 """Recipes: read with care, and the same text for the same training."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ def test_the_digest_depends_on_the_values_not_on_the_writing(tmp_path: Path) -> 
         ({"fold": "0/5"}, "a fold is written"),
         ({"initialisation": "zero"}, "initialisation must be one of"),
         ({"selection_views": "all"}, "selection_views must be one of"),
+        ({"mean": math.nan}, "mean must be a finite number"),
+        ({"std": math.inf}, "std must be a finite number"),
+        ({"lr": math.inf}, "lr must be a finite number"),
+        ({"weight_decay": math.inf}, "weight_decay must be a finite number"),
+        ({"augmentation": {"rotation_deg": math.nan}}, "rotation_deg must be a finite number"),
+        ({"augmentation": {"rotation_deg": math.inf}}, "rotation_deg must be a finite number"),
+        ({"augmentation": {"scale_max": math.inf}}, "scale_max must be a finite number"),
+        ({"augmentation": {"scale_min": 0}}, "scale_min must be above 0"),
+        ({"augmentation": {"scale_min": 2}}, "scale_min must be at most scale_max"),
+        ({"soft_labels": {"teachers": ["a", "b", "a"]}}, "teachers must be different recipes"),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, Any], words: str) -> None:

@@ -141,6 +141,13 @@ def test_missing_changed_and_foreign_soft_labels_are_told(said: Path, tmp_path: 
         load_soft_labels(with_soft_labels(wanting, changed), TRAINING)
 
 
+def test_no_teacher_counts_twice(tmp_path: Path) -> None:
+    soft = SoftLabels(share=0.6, teachers=("tiny", str(RECIPES_FOLDER / "tiny.toml")))
+    recipe = dataclasses.replace(_short(), soft_labels=soft)
+    with pytest.raises(UsageError, match=r"two soft_labels\.teachers of one name"):
+        distill(recipe, tmp_path / "none.csv", tmp_path / "run", report=_silent)
+
+
 @pytest.mark.slow
 def test_distillation_is_one_run_that_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "faces.csv", {"Training": TRAINING, "PublicTest": PUBLIC})
