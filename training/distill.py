@@ -1,7 +1,7 @@
 """Teachers, their soft labels and a student, as one run that goes on where it was stopped."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mien.contract.errors import UsageError
@@ -10,6 +10,7 @@ from training.checkpoints import DivergedError
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.recipe_file import load_recipe
+from training.run_lock import alone_in, make_folder
 from training.run_output import weights_file
 from training.run_state import RUN_FILE, recipes_of
 from training.soft_labels import file_sha256, make_soft_labels, teachers_of
@@ -37,7 +38,7 @@ def distill(
 
     Raises:
         UsageError: the recipe has no teachers, one of them twice, or no share for them, or `out`
-            holds another one's.
+            holds another one's, or one that is under way.
         MienError: as `train` and `make_soft_labels` do.
     """
     soft = recipe.soft_labels
@@ -48,15 +49,25 @@ def distill(
     if len({teacher.name for teacher in teachers}) < len(teachers):
         # they would be one network, in one folder, that counts twice
         raise UsageError(f"the recipe {recipe.name} has two soft_labels.teachers of one name")
+    make_folder(out)
+    with alone_in(out):
+        return _distill(recipe, teachers, data, out, device, report)
+
+
+def _distill(
+    recipe: Recipe, teachers: Sequence[Recipe], data: Path, out: Path, device: str,
+    report: Callable[[str], None],
+) -> tuple[Recipe, Path]:  # fmt: skip
+    folds = recipe.soft_labels.folds
     found = []
     for teacher in teachers:
-        for part in range(1, soft.folds + 1):
+        for part in range(1, folds + 1):
             folded = dataclasses.replace(
                 teacher,
-                fold=f"{part}/{soft.folds}",
+                fold=f"{part}/{folds}",
                 official_counts=recipe.official_counts,
             )
-            folder = out / "teachers" / f"{teacher.name}-{part}of{soft.folds}"
+            folder = out / "teachers" / f"{teacher.name}-{part}of{folds}"
             found.append(_finished(folded, data, folder, device, report))
     said = out / SOFT_LABELS_FILE
     # kept where they are these teachers': an accelerator would say it in other last bits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mien.contract.errors import OutputError, UsageError, WeightsError
+from mien.contract.errors import UsageError, WeightsError
 from model.checkpoint import load_weights
 from model.room import room_on
 from model.vgg import VGG
@@ -24,6 +24,7 @@ from training.precision import missing_precision
 from training.progress import Progress
 from training.recipe_rules import check_recipe
 from training.rows import seed_of, shared_pictures, training_rows
+from training.run_lock import alone_in, make_folder
 from training.run_output import (
     METRICS_FILE,
     weights_file,
@@ -56,8 +57,8 @@ def train(
 
     Raises:
         SourceError: the data set or the soft labels are missing or damaged.
-        UsageError: the recipe cannot be used, `out` holds a run and `resume` is not asked for,
-            the run has diverged, or there is no room on the device.
+        UsageError: the recipe cannot be used, `out` holds a run and `resume` is not asked for, or
+            one that is under way, the run has diverged, or there is no room on the device.
         WeightsError: `init` or the run's checkpoint cannot be used.
         OutputError: `out` cannot be written.
     """
@@ -90,8 +91,9 @@ def fit(
 ) -> Path:
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
-    _open_folder(out, recipe, resume)
-    with room_on(device, "a smaller batch, as with --set batch=64,"):
+    make_folder(out)
+    with alone_in(out), room_on(device, "a smaller batch, as with --set batch=64,"):
+        _check_folder(out, recipe, resume)
         return _run(
             recipe, training, validation, out, device, init, resume, report, checkpoint_every_s
         )
@@ -147,11 +149,7 @@ def _run(
     return path
 
 
-def _open_folder(out: Path, recipe: Recipe, resume: bool) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror}") from error
+def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     if resume and not (out / RUN_FILE).is_file():
         raise WeightsError(f"{out} holds no run to resume")
     if not resume and (out / RUN_FILE).exists():

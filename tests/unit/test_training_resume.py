@@ -4,6 +4,9 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from model.checkpoint import read_info
 from tests.drawings import write_csv
 from tests.unit.test_training_run import NARROW, faces, recipe
 from training import distill as distillation
-from training.config import Recipe
+from training.config import Recipe, SoftLabels
 from training.run_state import Restored, recipes_of
 from training.train import fit
 
@@ -207,6 +210,40 @@ def test_what_another_run_left_is_not_overwritten(tmp_path: Path) -> None:
             fit(recipe(), *SPLITS.values(), tmp_path, report=lambda _: None)
         assert left.read_text() == "hours of work"
         left.unlink()
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def begin_another(line: str) -> None:
+        if not told and line.startswith("tiny: "):
+            with pytest.raises(UsageError, match=f"another training is under way in {tmp_path};"):
+                fit(recipe(), *SPLITS.values(), tmp_path, report=lambda _: None)
+            soft = SoftLabels(share=0.6, teachers=("tiny",))
+            student = dataclasses.replace(recipe(), soft_labels=soft)
+            with pytest.raises(UsageError, match="another training is under way"):
+                distillation.distill(student, tmp_path / "none", tmp_path, report=lambda _: None)
+            told.append(line)
+
+    fit(recipe().with_epochs(1), *SPLITS.values(), tmp_path, report=begin_another)
+    assert len(told) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "metrics.csv", "recipe.json", "run.pt", "vgg11.safetensors",
+    ]  # fmt: skip
+
+
+def test_who_was_killed_holds_no_folder(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from training.run_lock import alone_in;"
+        "held = alone_in(Path(sys.argv[1])); held.__enter__();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = Path(__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    fit(recipe().with_epochs(1), *SPLITS.values(), tmp_path, report=lambda _: None)
+    assert (tmp_path / "vgg11.safetensors").is_file()
 
 
 def test_a_folder_with_a_table_of_epochs_can_be_gone_on_with(tmp_path: Path) -> None:
