@@ -25,9 +25,11 @@ def load_recipe(name_or_path: str | Path, changes: Iterable[str] = ()) -> Recipe
     Raises:
         UsageError: no such recipe, no TOML, an unknown key or a value out of its range.
     """
-    named = RECIPES_FOLDER / f"{name_or_path}.toml"
-    path = named if named.is_file() else Path(name_or_path)
+    path = Path(name_or_path)
     try:
+        # a name may be longer than the file system bears
+        named = RECIPES_FOLDER / f"{name_or_path}.toml"
+        path = named if named.is_file() else path
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read the recipe {name_or_path}: {error.strerror}") from error
@@ -66,16 +68,25 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
 
 
 def _parse_change(change: str) -> dict[str, Any]:
-    """TOML, where a bare word counts as a string."""
+    """TOML, where a bare word counts as a string, and fractions need no digit beside the point."""
     key, sign, value = change.partition("=")
     if not sign:
         raise UsageError(f"a change of the recipe is written KEY=VALUE, not {change}")
-    for text in (value.strip(), f'"{value.strip()}"'):
+    value = value.strip()
+    for text in (value, *_fraction(value), f'"{value}"'):
         try:
             return tomllib.loads(f"{key} = {text}")
         except ValueError:
             continue
     raise UsageError(f"{change} is no key and value of a recipe")
+
+
+def _fraction(value: str) -> list[str]:
+    """TOML's writing of .02 and 5., none for what is no such number."""
+    try:
+        return [repr(float(value))] if "." in value else []
+    except ValueError:
+        return []
 
 
 def _merge(table: dict[str, Any], more: dict[str, Any]) -> None:

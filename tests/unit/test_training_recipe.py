@@ -73,6 +73,20 @@ def test_single_keys_are_changed(tmp_path: Path) -> None:
     assert recipe.augmentation.shift == load_recipe("vgg19-cpu").augmentation.shift
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [(".02", 0.02), ("+.5e-3", 0.0005), (" 1. ", 1.0), ("1_0.e-3", 0.01)]
+)
+def test_fractions_are_written_as_one_likes(text: str, value: float) -> None:
+    assert load_recipe("tiny", [f"lr={text}"]).lr == value
+
+
+@pytest.mark.parametrize("text", ["fast", "1.2.3", "."])
+def test_what_is_no_fraction_stays_a_word(text: str) -> None:
+    assert load_recipe("tiny", [f"name={text}"]).name == text
+    with pytest.raises(UsageError, match="'lr' in the recipe is not of type float"):
+        load_recipe("tiny", [f"lr={text}"])
+
+
 def test_the_digest_depends_on_the_values_not_on_the_writing(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_text("seed = 0\nlr = 5e-2\n[[stages]]\nepochs = 4\nsize_px = 32\n")
@@ -123,6 +137,8 @@ def test_a_wrong_value_is_named(change: dict[str, Any], words: str) -> None:
 def test_a_missing_or_broken_recipe_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the recipe"):
         load_recipe(tmp_path / "none.toml")
+    with pytest.raises(UsageError, match=r"cannot read the recipe r+: File name too long"):
+        load_recipe("r" * 300)
     broken = tmp_path / "broken.toml"
     broken.write_text("lr = = 1")
     with pytest.raises(UsageError, match="not TOML"):
