@@ -4,16 +4,17 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mien.contract.errors import UsageError
+from mien.contract.errors import UsageError, WeightsError
 from model.checkpoint import read_info
 from training.checkpoints import DivergedError
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.recipe_file import load_recipe
+from training.rows import training_rows
 from training.run_lock import alone_in, make_folder
 from training.run_output import weights_file
 from training.run_state import RUN_FILE, recipes_of
-from training.soft_labels import file_sha256, make_soft_labels, teachers_of
+from training.soft_labels import file_sha256, load_soft_labels, make_soft_labels, teachers_of
 from training.train import train
 
 SOFT_LABELS_FILE = "soft-labels.safetensors"
@@ -39,6 +40,7 @@ def distill(
     Raises:
         UsageError: the recipe has no teachers, one of them twice, or no share for them, or `out`
             holds another one's, or one that is under way.
+        WeightsError: what `out` holds has learned from other rows.
         MienError: as `train` and `make_soft_labels` do.
     """
     soft = recipe.soft_labels
@@ -108,6 +110,13 @@ def _finished(
         info = read_info(weights)
         if info.recipe_sha256 != recipe.sha256() or "recipe_history" in info.metrics:
             raise UsageError(f"{weights} is of another recipe; remove it or choose another folder")
+        rows = _rows_sha256(recipe, data)
+        # the first weights do not tell
+        if info.metrics.get("rows_sha256", rows) != rows:
+            raise WeightsError(
+                f"{weights} has learned from other Training rows or soft labels; a distillation "
+                "goes on with its own"
+            )
         report(f"{weights} is there already")
         return weights
     resume = (folder / RUN_FILE).is_file()
@@ -121,3 +130,9 @@ def _finished(
         raise UsageError(
             f"{error.what}; remove {folder} and give {recipe.name} a lower rate, in a recipe file"
         ) from error
+
+
+def _rows_sha256(recipe: Recipe, data: Path) -> str:
+    """Of what the recipe would learn from; the near copies that folds need are found but once."""
+    training = load_split(data, "Training", official=recipe.official_counts)
+    return training_rows(training, recipe, "cpu", load_soft_labels(recipe, training)).sha256

@@ -271,6 +271,19 @@ def test_a_distillation_goes_on_with_no_checkpoint_of_another_recipe(
         distillation._finished(finished, data, run, "cpu", lambda _: None)
 
 
+def test_a_distillation_keeps_no_network_that_has_learned_from_other_rows(tmp_path: Path) -> None:
+    finished = dataclasses.replace(recipe(), official_counts=False).with_epochs(1)
+    folder = tmp_path / "teacher"
+    lines: list[str] = []
+    fit(finished, *SPLITS.values(), folder, report=lambda _: None)
+    data = write_csv(tmp_path / "faces.csv", SPLITS)
+    weights = distillation._finished(finished, data, folder, "cpu", lines.append)
+    assert lines == [f"{weights} is there already"]
+    other = write_csv(tmp_path / "other.csv", {**SPLITS, "Training": faces(25)})
+    with pytest.raises(WeightsError, match="has learned from other Training rows"):
+        distillation._finished(finished, other, folder, "cpu", lambda _: None)
+
+
 def test_a_distillation_that_diverges_says_how_it_can_go_on(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "faces.csv", SPLITS)
     wild = dataclasses.replace(recipe(), lr=1e4, weight_decay=1e38, official_counts=False)
