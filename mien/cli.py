@@ -104,7 +104,7 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
     if output.exists() and source.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input itself; give the output another name")
 
-    info = convert(source, output)
+    info = convert(source, output, overwrite=overwrite)
     click.echo(f"{info.architecture}: {output}")
 
 

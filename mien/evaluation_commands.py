@@ -166,7 +166,9 @@ def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options
 
     check_target(output, overwrite)
     with looking_progress() as on_start:
-        found = fit(weights, data, output, _looking(options), on_start=on_start)
+        found = fit(
+            weights, data, output, _looking(options), overwrite=overwrite, on_start=on_start
+        )
     for one in found:
         click.echo(one.text())
 

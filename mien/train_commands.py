@@ -149,6 +149,7 @@ def soft_labels(
         in_sample=in_sample,
         views=views,
         device=place,
+        overwrite=overwrite,
         report=click.echo,
     )
     click.echo(f"{output}: sha256 {digest}")

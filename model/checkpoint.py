@@ -112,7 +112,12 @@ def read_info(name_or_path: str | Path) -> WeightsInfo:
 
 
 def save_weights(
-    path: Path, model: "VGG", info: WeightsInfo, dtype: "torch.dtype | None" = None
+    path: Path,
+    model: "VGG",
+    info: WeightsInfo,
+    dtype: "torch.dtype | None" = None,
+    *,
+    overwrite: bool = True,
 ) -> WeightsInfo:
     """Writes the model's state beside `path` and renames it, so that no half file is ever found.
 
@@ -120,7 +125,7 @@ def save_weights(
     with the digest of what was written.
 
     Raises:
-        UsageError: the folder is missing.
+        UsageError: the folder is missing, or the file is there and may not be replaced.
         OutputError: the file cannot be written.
         WeightsError: a tensor is not finite in `dtype`.
     """
@@ -137,21 +142,24 @@ def save_weights(
         tensors[name] = kept.contiguous().clone(memory_format=torch.contiguous_format)
     content = save(tensors)
     info = dataclasses.replace(info, tensor_sha256=_tensor_sha256(path, content))
-    write_whole(path, _described(path, content, info), overwrite=True)
+    write_whole(path, _described(path, content, info), overwrite=overwrite)
     return info
 
 
-def describe_anew(name_or_path: str | Path, target: Path, info: WeightsInfo) -> None:
+def describe_anew(
+    name_or_path: str | Path, target: Path, info: WeightsInfo, *, overwrite: bool = True
+) -> None:
     """Writes the weights to `target` with this information; the tensors stay bit for bit the same.
 
     `info` is what `read_info` gave of them, changed; `target` may be the same file.
 
     Raises:
         WeightsError: the weights are missing or damaged.
+        UsageError: `target` is there and may not be replaced.
         OutputError: `target` cannot be written.
     """
     path = weights_path(name_or_path)
-    write_whole(target, _described(path, _content(path), info), overwrite=True)
+    write_whole(target, _described(path, _content(path), info), overwrite=overwrite)
 
 
 def load_weights(

@@ -32,7 +32,9 @@ _NEEDED_GLOBALS: list[Any] = [
 """What a pickled SGD optimiser names; its state is read and thrown away."""
 
 
-def import_checkpoint(source: Path, target: Path, architecture: str | None = None) -> WeightsInfo:
+def import_checkpoint(
+    source: Path, target: Path, architecture: str | None = None, *, overwrite: bool = True
+) -> WeightsInfo:
     """Reads `{epoch, model_weights, optimizer}` and writes weights of ours to `target`.
 
     The architecture is told from the shapes unless it is given. Nothing but tensors and plain
@@ -41,6 +43,7 @@ def import_checkpoint(source: Path, target: Path, architecture: str | None = Non
 
     Raises:
         WeightsError: no such file, it names other globals, or it holds no VGG of these shapes.
+        UsageError: `target` is there and may not be replaced.
         OutputError: `target` cannot be written.
     """
     saved = _load(source)
@@ -58,7 +61,7 @@ def import_checkpoint(source: Path, target: Path, architecture: str | None = Non
         recipe="imported",
         metrics={"epoch": epoch} if isinstance(epoch, int) else {},
     )
-    return save_weights(target, model, info, torch.float32)
+    return save_weights(target, model, info, torch.float32, overwrite=overwrite)
 
 
 def _load(source: Path) -> Any:

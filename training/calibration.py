@@ -64,6 +64,7 @@ def calibrate(
     out: Path,
     looking: Looking | None = None,
     *,
+    overwrite: bool = True,
     on_start: Callable[[int], OnPictures] | None = None,
 ) -> list[Calibration]:
     """Writes the weights to `out`, with a temperature for each of the views and how good it is.
@@ -73,6 +74,7 @@ def calibrate(
     Raises:
         SourceError: the data set is missing or damaged.
         WeightsError: the weights are missing, damaged or foreign.
+        UsageError: `out` is there and may not be replaced.
         OutputError: `out` cannot be written.
     """
     info = read_info(weights)
@@ -86,7 +88,7 @@ def calibrate(
         looked = dataclasses.replace(looking, views=views)
         logits = ask(weights, public.images, looked, on_pictures).logits
         found.append(judge(views, logits, public.labels))
-    describe_anew(weights, out, _described(info, found))
+    describe_anew(weights, out, _described(info, found), overwrite=overwrite)
     return found
 
 

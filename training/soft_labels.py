@@ -41,6 +41,7 @@ def make_soft_labels(
     in_sample: bool = False,
     views: Views = "flip",
     device: str = "cpu",
+    overwrite: bool = True,
     report: Callable[[str], None],
 ) -> str:
     """Asks each teacher about its own fold and writes the mean for every row; gives the sha256.
@@ -51,7 +52,7 @@ def make_soft_labels(
 
     Raises:
         WeightsError: a teacher has no fold without `in_sample`, or its fold is of other data.
-        UsageError: rows are left without a teacher.
+        UsageError: rows are left without a teacher, or `out` is there and may not be replaced.
         OutputError: `out` cannot be written.
     """
     sums = np.zeros((len(training.labels), len(EXPRESSIONS)), dtype=np.float64)
@@ -78,7 +79,7 @@ def make_soft_labels(
     # a single entry, since the library writes several in a random order
     text = json.dumps({"rows": rows_sha256(training), "views": views, "teachers": told})
     content = save({_TENSOR: mean}, metadata={_FORMAT: text})
-    write_whole(out, content, overwrite=True)
+    write_whole(out, content, overwrite=overwrite)
     return hashlib.sha256(content).hexdigest()
 
 

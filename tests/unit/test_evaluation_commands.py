@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from mien.cli import cli
+from mien.contract import atomic
 from mien.contract.errors import SourceError, UsageError, WeightsError
-from model.checkpoint import read_info
+from model.checkpoint import load_weights, read_info
 from tests.splits import PUBLIC_ROWS
 
 
@@ -57,6 +59,30 @@ def test_weights_are_calibrated_in_place_where_that_is_meant(public: Path, weigh
     done = typed(*words, "--overwrite")
     assert done.output.count("on the unseen half ECE") == 3
     assert set(read_info(weights).temperatures) == {"single", "flip", "ten-crop"}
+
+
+@pytest.mark.parametrize("command", ["calibrate", "soft-labels", "import-checkpoint"])
+def test_a_file_that_appears_meanwhile_is_kept(
+    whole: Path, weights: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, checkpoint = tmp_path / "out.safetensors", tmp_path / "state.pth.tar"
+    torch.save(load_weights(weights)[0].state_dict(), checkpoint)
+    check = atomic.check_target
+
+    def check_and_be_overtaken(path: Path, overwrite: bool) -> None:
+        check(path, overwrite)
+        path.write_text("somebody else's")
+
+    monkeypatch.setattr(atomic, "check_target", check_and_be_overtaken)
+    words = {
+        "calibrate": ["--weights", weights, "--data", whole],
+        "soft-labels": ["--teacher", weights, "--in-sample", "--data", whole],
+        "import-checkpoint": [checkpoint],
+    }
+    typing = [command, *map(str, words[command]), "-o", str(out)]
+    with pytest.raises(UsageError, match="--overwrite"):
+        CliRunner().invoke(cli, typing, catch_exceptions=False)
+    assert out.read_text() == "somebody else's"
 
 
 def test_what_would_be_overwritten_or_is_missing_is_refused_first(
