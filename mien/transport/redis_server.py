@@ -41,6 +41,9 @@ IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN) ")
 """What refusals say that pass: a full disk, replicas that are away, a long script, no memory, a
 replica. Those that have a class of their own lose it where Redis 6 tells what a script met."""
 
+WRONG_OPTION = (AttributeError, TypeError, ValueError, redis.RedisError)
+"""What a connection raises that is made with options it does not know, or of the wrong kind."""
+
 LOCKED_OUT = (AuthenticationError, AuthorizationError)
 """Of a connection, as if the server were away."""
 
@@ -80,7 +83,9 @@ class RedisServer:
                 health_check_interval=HEALTH_CHECK_S,
                 retry=Retry(NoBackoff(), 0),  # `call` does that, and can be woken
             )
-        except ValueError:  # its text may quote the URL
+            pool = self._client.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # which looks at them only now
+        except WRONG_OPTION:  # its text may quote the URL
             raise UsageError(f"MIEN_REDIS_URL of {self.name} has a wrong option") from None
         self.call(lambda client: client.ping(), patience_s=wait_s)
 
