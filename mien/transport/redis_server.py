@@ -26,6 +26,12 @@ from mien.contract.errors import TransportError, UsageError
 from mien.transport.ports import Closed
 
 SCHEMES = ("redis", "rediss", "unix")
+GIVEN = "MIEN_REDIS_URL (or --redis-url)"
+"""Where a URL comes from, as its errors name it."""
+UNQUOTED = (
+    "has a sign that is read as the end of the password: / is written as %2F there, # as %23, "
+    "? as %3F, [ as %5B, @ as %40"
+)
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 15.0
 """Longer than any command waits in the server, with an image on a thin line besides."""
@@ -86,7 +92,7 @@ class RedisServer:
             pool = self._client.connection_pool
             pool.connection_class(**pool.connection_kwargs)  # which looks at them only now
         except WRONG_OPTION:  # its text may quote the URL
-            raise UsageError(f"MIEN_REDIS_URL of {self.name} has a wrong option") from None
+            raise UsageError(f"{GIVEN} of {self.name} has a wrong option") from None
         self.call(lambda client: client.ping(), patience_s=wait_s)
 
     def call(
@@ -187,15 +193,40 @@ def address_of(url: str) -> str:
     Raises:
         UsageError: it is no URL of a Redis server.
     """
-    wrong = UsageError(f"MIEN_REDIS_URL has to begin with {', '.join(f'{s}://' for s in SCHEMES)}")
+    if trouble := _trouble(url):
+        raise UsageError(f"{GIVEN} {trouble}")
+    parts: SplitResult = urlsplit(url)
+    if parts.scheme == "unix":
+        return unquote(parts.path)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
+def _trouble(url: str) -> str | None:
+    """What is wrong with the URL, as the end of a sentence that quotes none of it."""
+    schemes = tuple(f"{scheme}://" for scheme in SCHEMES)
+    if not url.startswith(schemes):
+        return f"has to begin with {', '.join(schemes)}"
     try:
-        parts: SplitResult = urlsplit(url)
-        if parts.scheme not in SCHEMES:
-            raise wrong
-        if parts.scheme == "unix":
-            return unquote(parts.path)
-        if "@" in parts.path + parts.query + parts.fragment:
-            raise wrong  # a password with a sign that ends the host: what is before it is secret
-        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-    except ValueError:  # its text may quote the URL
-        raise wrong from None
+        parts = urlsplit(url)
+    except ValueError:  # a bracket without its other half
+        return UNQUOTED if "@" in url else "is no address of a server"
+    is_socket = parts.scheme == "unix"  # its path may hold an @, behind the login
+    if "@" in parts.path + parts.query + parts.fragment and not (
+        is_socket and (not parts.netloc or "@" in parts.netloc)
+    ):
+        return UNQUOTED
+    if is_socket:
+        return None
+    if not _has_port(parts):
+        return "has a wrong port: it is a number from 1 to 65535"
+    if not re.fullmatch("/?[0-9]*/?", unquote(parts.path)):
+        return "has a wrong database: it is a number, such as /0 or /1"
+    return None
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or left out."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False

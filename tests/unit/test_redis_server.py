@@ -1,11 +1,13 @@
 """Which failures of a server pass, so that it is waited for, and which addresses are none."""
 
+import traceback
+
 import pytest
 import redis
 from redis.exceptions import OutOfMemoryError
 
 from mien.contract.errors import TransportError, UsageError
-from mien.transport.redis_server import RedisServer, is_passing
+from mien.transport.redis_server import RedisServer, address_of, is_passing
 
 SCRIPT = "Error running script (call to f_25d8): @user_script:9: @user_script: 9: "
 """What Redis 6.2 says first where a script is refused; its class is that of any error then."""
@@ -69,3 +71,46 @@ def test_an_option_that_there_is_not_is_said_so_before_anything_is_asked(url: st
 def test_no_connection_is_used_up_by_looking_at_the_options() -> None:
     with pytest.raises(TransportError, match="cannot reach the server at 127"):
         RedisServer("redis://127.0.0.1:1/0?max_connections=1")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://mien:s3cr3t@host/0", "has to begin with redis://, rediss://, unix://"),
+        ("redis://mien:pa/s3cr3t@host", "/ is written as %2F"),
+        ("redis://mien:p#s3cr3t@host", "# as %23"),
+        ("rediss://mien:p?s3cr3t@host", "? as %3F"),
+        ("redis://mien:p[s3cr3t@host", "[ as %5B"),
+        ("unix://mien:pa/s3cr3t@/run/redis.sock", "/ is written as %2F"),
+        ("redis://[::1", "is no address"),
+        ("redis://localhost:99999", "a number from 1 to 65535"),
+        ("redis://localhost:0/0", "a number from 1 to 65535"),
+        ("redis://mien:s3cr3t", "a number from 1 to 65535"),
+        ("redis://mien:s3cr3t@host:6379/xyz", "has a wrong database: it is a number"),
+        ("redis://host/0/1", "has a wrong database: it is a number"),
+        ("redis://host/-1", "has a wrong database: it is a number"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        address_of(url)
+    told = str(caught.value)
+    assert told.startswith("MIEN_REDIS_URL (or --redis-url) ")
+    assert words in told
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("redis://", "localhost:6379"),
+        ("redis://host", "host:6379"),
+        ("redis://host/", "host:6379"),
+        ("rediss://mien:pa%2Fs%23s@host:6380/12/", "host:6380"),
+        ("redis://mien:p@ss@host:65535/0?socket_timeout=3", "host:65535"),
+        ("unix:///run/re%20dis.sock?db=1&password=a@b", "/run/re dis.sock"),
+        ("unix://mien:word@/run/@redis", "/run/@redis"),
+    ],
+)
+def test_of_an_address_host_and_port_are_shown(url: str, name: str) -> None:
+    assert address_of(url) == name
