@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from mien.contract.errors import UsageError
+from mien.contract.frames import SourceKind
 from mien.contract.requests import RunRequest
 from mien.requests import check_request, comes_with_mien, describe_weights
-from producer.addresses import SCHEME, local_path, parse
+from producer.addresses import SCHEME, AddressKind, local_path, parse
 from producer.localfile import check_file
 from workers.encoder import check_outputs
+from workers.photo_sink import PHOTO_FORMATS
 
 
 def absolute(request: RunRequest) -> RunRequest:
@@ -35,18 +37,40 @@ def check_submission(request: RunRequest) -> None:
 
     Raises:
         SourceError: the source cannot be read, or its name means nothing.
-        UsageError: see `check_request`.
+        UsageError: see `check_request`; or no source of such a name can be written as asked.
         WeightsError: the weights are missing or damaged.
     """
     address = parse(request.source)
     if request.attached:
         if address.kind == "file":
             raise UsageError(f"{address.name} is a file and no camera: `mien submit` takes it")
-        check_outputs(request.outputs, "live")
     elif address.kind == "file":
         check_file(address.path, address.name)
     check_request(request)
+    _check_outputs(request, address.kind)
     describe_weights(request.analysis.weights)
+
+
+def _check_outputs(request: RunRequest, kind: AddressKind) -> None:
+    """Refuse what fits nothing that the source may turn out to be, by its name alone.
+
+    Whether a file is a video or a photo is seen where it is read: so a photo is not refused here
+    for a video. Raises `UsageError`, in the words for what is likeliest.
+    """
+    kinds: list[SourceKind] = ["video", "photo", "live"]
+    if request.attached or kind == "camera":
+        kinds = ["live"]
+    elif kind == "file":
+        kinds.remove("live")
+    if Path(request.source).suffix.lower() in PHOTO_FORMATS:
+        kinds.sort(key=lambda one: one != "photo")
+    refusals = []
+    for one in kinds:
+        try:
+            return check_outputs(request.outputs, one)
+        except UsageError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def _weights(name: str) -> str:
