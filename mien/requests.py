@@ -23,6 +23,8 @@ def check_request(request: RunRequest) -> None:
     # a server may have either
     live = request.attached or {"file": False, "camera": True}.get(kind)
     check_results(request.results, overwrite=request.overwrite, live=live)
+    if request.report is not None and request.report.suffix.lower() != ".json":
+        raise UsageError(f"the report cannot be written as '{request.report.name}': use .json")
     files = [output.path for output in request.outputs if output.is_file]
     addresses = [output.name for output in request.outputs if not output.is_file]
     if len(set(addresses)) < len(addresses):

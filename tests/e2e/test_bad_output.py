@@ -78,6 +78,12 @@ def test_numbers_do_not_replace_the_input_either(
     assert source.read_bytes() == before
 
 
+def test_a_report_is_json_by_its_name(refused: Refused, tmp_path: Path, clip: Path) -> None:
+    line = refused(clip, "--no-video", "--report", "r.txt")
+    assert line == "mien: the report cannot be written as 'r.txt': use .json"
+    assert names(tmp_path) == ["clip.mp4"]
+
+
 @pytest.mark.parametrize(
     ("output", "words"),
     [

@@ -1,5 +1,6 @@
 """What the name of an output alone shows to be wrong is not submitted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,12 @@ def test_whether_a_file_is_a_photo_is_seen_by_who_reads_it() -> None:
         check_submission(submission("rtsp://host/1", "out.jpg"))
     with pytest.raises(UsageError, match="a photo gives a photo"):
         check_submission(submission("photo.jpg", "out.xyz"))
+
+
+@pytest.mark.parametrize("attached", [False, True])
+@pytest.mark.parametrize("name", ["r.jsonl", "r.txt", "report"])
+def test_a_report_is_json_by_its_name(name: str, attached: bool) -> None:
+    request = replace(submission("rtsp://host/1"), attached=attached)
+    check_submission(replace(request, report=Path("r.JSON")))
+    with pytest.raises(UsageError, match=f"^the report cannot be written as '{name}': use .json$"):
+        check_submission(replace(request, report=Path(name)))
