@@ -19,23 +19,24 @@ def check_request(request: RunRequest) -> None:
         UsageError: an output is the input, is asked for twice, exists and must not be replaced, or
             cannot be written as its name says.
     """
+    files = [output.path for output in request.outputs if output.is_file]
+    targets = [target for target in (request.results, request.report, *files) if target is not None]
+    source, seen = local_path(request.source), set[Path]()
+    for target in targets:  # before it is advised to overwrite it
+        if source is not None and _are_one(target, source):
+            raise UsageError(f"{target} is the input itself; give the output another name")
     kind = kind_of_name(request.source)
     # a server may have either
     live = request.attached or {"file": False, "camera": True}.get(kind)
     check_results(request.results, overwrite=request.overwrite, live=live)
     if request.report is not None and request.report.suffix.lower() != ".json":
         raise UsageError(f"the report cannot be written as '{request.report.name}': use .json")
-    files = [output.path for output in request.outputs if output.is_file]
     addresses = [output.name for output in request.outputs if not output.is_file]
     if len(set(addresses)) < len(addresses):
         raise UsageError("an address is published to twice; give every output its own")
-    targets = [request.results, request.report, *files]
-    source, seen = local_path(request.source), set[Path]()
-    for target in filter(None, targets):
+    for target in targets:
         appended = target == request.results and live is not False
         check_target(target, request.overwrite or appended)
-        if source is not None and _are_one(target, source):
-            raise UsageError(f"{target} is the input itself; give the output another name")
         if target.resolve() in seen:
             raise UsageError(f"{target} is asked for twice; give every output a name of its own")
         seen.add(target.resolve())

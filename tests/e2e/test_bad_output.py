@@ -78,6 +78,15 @@ def test_numbers_do_not_replace_the_input_either(
     assert source.read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["-o", "--results", "--report"])
+def test_nobody_is_advised_to_overwrite_the_input(
+    refused: Refused, tmp_path: Path, clip: Path, option: str
+) -> None:
+    line = refused("clip.mp4", *([] if option == "-o" else ["--no-video"]), option, "clip.mp4")
+    assert line == "mien: clip.mp4 is the input itself; give the output another name"
+    assert names(tmp_path) == ["clip.mp4"]
+
+
 def test_a_report_is_json_by_its_name(refused: Refused, tmp_path: Path, clip: Path) -> None:
     line = refused(clip, "--no-video", "--report", "r.txt")
     assert line == "mien: the report cannot be written as 'r.txt': use .json"

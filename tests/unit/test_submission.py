@@ -69,3 +69,13 @@ def test_a_report_is_json_by_its_name(name: str, attached: bool) -> None:
     check_submission(replace(request, report=Path("r.JSON")))
     with pytest.raises(UsageError, match=f"^the report cannot be written as '{name}': use .json$"):
         check_submission(replace(request, report=Path(name)))
+
+
+def test_nobody_is_advised_to_overwrite_the_input() -> None:
+    for changes in (
+        {"outputs": (OutputSettings(Path("clip.mp4"), None),)},
+        {"results": Path("clip.mp4")},
+        {"report": Path("clip.mp4")},
+    ):
+        with pytest.raises(UsageError, match=r"clip\.mp4 is the input itself"):
+            check_submission(replace(submission("clip.mp4"), **changes))  # type: ignore[arg-type]
