@@ -11,7 +11,7 @@ import redis
 from tests.conftest import REPOSITORY
 from tests.deployment import Cli, Daemon, analyzer, stream_worker
 from tests.faces import make_face_clip
-from tests.servers import KINDS, free_port, server_binary
+from tests.servers import KINDS, Server, free_port, server_binary
 from tests.waiting import wait_for
 
 PASSWORD = "f00d" * 16
@@ -103,6 +103,22 @@ def test_the_user_may_not_touch_what_is_not_miens(server: StartedServer) -> None
             lambda c: c.execute_command("MODULE", "LIST"),
         ):
             assert refused(ask, client), ask
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_user_may_choose_a_database(kind: str, deploy: Path, tmp_path: Path) -> None:
+    """Also on Redis 6.2, where SELECT is no command of @connection."""
+    rights = (deploy / "redis/users.acl").read_text().rpartition("#{password} ")[2]
+    rules = rights.replace("+@connection", "+@connection -select").split()
+    server = Server(kind, tmp_path).start()
+    try:
+        with server.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "mien", "on", f">{PASSWORD}", *rules)
+        url = f"redis://mien:{PASSWORD}@127.0.0.1:{server.port}/1"
+        with redis.Redis.from_url(url, protocol=2) as client:
+            assert client.set("mien:test", 1)
+    finally:
+        server.remove()
 
 
 def test_nobody_else_gets_in(server: StartedServer) -> None:
