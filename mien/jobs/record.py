@@ -121,11 +121,14 @@ class JobRecord:
         return text.encode("utf-8", "surrogatepass")  # a path may be no proper text
 
     def status(self) -> dict[str, Any]:
-        """What a user is told."""
-        names = ("id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs")
-        return {name: getattr(self, name) for name in (*names, "live")}
+        """What a user and a webhook are told; `docs/operation.md` says what each means."""
+        return {name: getattr(self, name) for name in _TOLD}
 
 
+_TOLD = (
+    "id", "state", "source", "done", "total", "fps", "eta_s", "attempts", "exit_code", "error",
+    "created_s", "started_s", "ended_s", "outputs", "live",
+)  # fmt: skip
 _FIELDS = {field.name for field in dataclasses.fields(JobRecord)}
 
 

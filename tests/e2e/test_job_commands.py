@@ -15,7 +15,10 @@ from tests.deployment import MIEN, Cli, Daemon, nursery, stream_worker
 from tests.faces import make_face_clip
 from tests.servers import Server
 
-KEYS = ["id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs", "live"]
+KEYS = [
+    "id", "state", "source", "done", "total", "fps", "eta_s", "attempts", "exit_code", "error",
+    "created_s", "started_s", "ended_s", "outputs", "live",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,8 @@ def test_a_job_that_is_waited_for_ends_as_a_run_would(worker: Daemon, cli: Cli) 
     status = json.loads(cli("status", job, "--json").stdout)
     assert list(status) == KEYS
     assert (status["state"], status["outputs"]) == ("finished", written)
+    assert (status["source"], status["exit_code"]) == (f"{cli.folder}/face.mp4", 0)
+    assert 0 < status["created_s"] <= status["started_s"] <= status["ended_s"] <= time.time()
     assert status in json.loads(cli("jobs", "--json").stdout)
     lines = cli("status", job).stdout.splitlines()
     assert lines == [f"{job}  finished  {cli.folder}/face.mp4", *(f"  {name}" for name in written)]

@@ -49,8 +49,11 @@ def test_a_new_job_waits_in_the_queue(jobs: Jobs, clip: Path) -> None:
     record, is_new = jobs.submit(request(clip, clip.parent))
     assert is_new
     assert record.status() == {
-        "id": record.id, "state": "queued", "done": 0, "total": None, "fps": None, "eta_s": None,
-        "attempts": 0, "error": None, "outputs": [], "live": None,
+        "id": record.id, "state": "queued", "source": str(clip),
+        "done": 0, "total": None, "fps": None, "eta_s": None,
+        "attempts": 0, "exit_code": None, "error": None,
+        "created_s": record.created_s, "started_s": None, "ended_s": None,
+        "outputs": [], "live": None,
     }  # fmt: skip
     assert jobs.find(record.id) == record
     assert jobs.all() == [record]

@@ -19,6 +19,7 @@ from mien.jobs.record import (
     largest_bytes,
     record_from_json,
 )
+from mien.jobs.secrets import hide
 
 REQUEST = request_to_json(RunRequest("/in/a.mp4", AnalysisRequest()))
 QUEUED = JobRecord("a1", REQUEST, created_s=1.7e9)
@@ -64,8 +65,26 @@ def test_outputs_are_named_when_they_are_in_place() -> None:
 
 def test_a_status_has_the_promised_keys() -> None:
     assert list(QUEUED.status()) == [
-        "id", "state", "done", "total", "fps", "eta_s", "attempts", "error", "outputs", "live"
+        "id", "state", "source", "done", "total", "fps", "eta_s", "attempts", "exit_code", "error",
+        "created_s", "started_s", "ended_s", "outputs", "live",
     ]  # fmt: skip
+
+
+def test_a_status_tells_whose_it_is_when_and_with_which_code_it_has_ended() -> None:
+    ended = failed(replace(QUEUED, started_s=1.7e9 + 5), "no space left", 6, 1.7e9 + 60).status()
+    assert (ended["source"], ended["exit_code"]) == ("/in/a.mp4", 6)
+    times = [ended[f"{name}_s"] for name in ("created", "started", "ended")]
+    assert times == [1.7e9, 1.7e9 + 5, 1.7e9 + 60]
+    queued = QUEUED.status()
+    assert (queued["exit_code"], queued["started_s"], queued["ended_s"]) == (None, None, None)
+
+
+def test_a_status_shows_no_password() -> None:
+    asked = RunRequest("rtsp://user:hunter2@camera/1?token=hunter2", AnalysisRequest())
+    shown, sealed = hide(asked, "the secret of the house")
+    record = JobRecord("a1", request_to_json(shown), sealed)
+    assert record.status()["source"] == "rtsp://user@camera/1?token=***"
+    assert "hunter2" not in str(record.status())
 
 
 def test_a_job_is_told_in_a_line() -> None:
