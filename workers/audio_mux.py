@@ -9,6 +9,7 @@ from typing import Protocol
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from workers.audio_transcode import AudioTranscoder, why_unmixable
 from workers.containers import Container
@@ -67,6 +68,9 @@ class _Track:
             self._stream = self._transcoder.stream
             self.summary = f"{codec} transcoded to {self._transcoder.codec}"
         self._last_dts: int | None = None
+        self._given = 0
+        self.damaged = 0
+        """Packets that the container has refused."""
         self._stream.disposition = source.disposition
         for key in _KEPT_METADATA:
             if key in source.metadata:
@@ -90,7 +94,16 @@ class _Track:
     @property
     def is_silent(self) -> bool:
         """Whether nothing came of it: some containers then have no such stream."""
-        return self._last_dts is None
+        return not self._given
+
+    def owns(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> bool:
+        """Whether a packet that is to be muxed is one of this stream's."""
+        return packet.stream is self._stream
+
+    def refused(self) -> None:
+        """Count the packet given last as damaged."""
+        self._given -= 1
+        self.damaged += 1
 
     def follows(self, packet: Packet[AudioStream]) -> bool:
         """Count a packet that is to be muxed as the last one.
@@ -106,6 +119,7 @@ class _Track:
         if packet.pts is not None:
             packet.pts = max(packet.pts, packet.dts)
         self._last_dts = dts
+        self._given += 1
         return True
 
     def flush(self) -> Iterator[Packet[AudioStream]]:
@@ -153,6 +167,22 @@ class AudioMux:
     def heard(self) -> int:
         """How many of the streams got any sound."""
         return sum(not track.is_silent for track in self._tracks.values())
+
+    @property
+    def damaged(self) -> int:
+        """How many packets the container has refused."""
+        return sum(track.damaged for track in self._tracks.values())
+
+    def refuse(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> bool:
+        """Count one that `until` has just given, and that the container does not take, as damaged.
+
+        False where it is no packet of sound.
+        """
+        for track in self._tracks.values():
+            if track.owns(packet):
+                track.refused()
+                return True
+        return False
 
     def until(self, time_ns: int | None) -> Iterator[Packet[AudioStream]]:
         """The packets before `time_ns`; with None all that are left, and what encoders hold."""

@@ -118,6 +118,8 @@ class VideoSink:
         notes = self._video.notes + self._audio.notes
         if fps is not None and not container_of(self._settings.path).variable_rate:
             notes.append(f"{suffix} files have one frame rate for all pictures: {float(fps):.5g}")
+        if self._audio.damaged:
+            notes.append(f"sound: {self._audio.damaged} damaged packets were left out")
         return notes
 
     def _mux(self, packets: Iterable[Packet[VideoStream] | Packet[AudioStream]]) -> None:
@@ -126,7 +128,13 @@ class VideoSink:
             raise OutputError(f"{self._settings.path} is closed already")
         for packet in packets:
             with writing(self._settings.path):
-                output.mux(packet)
+                try:
+                    output.mux(packet)
+                except av.error.InvalidDataError:
+                    # damaged sound, as aac_adtstoasc finds it; were it the pictures', one would
+                    # be missing when the file is read back
+                    if not self._audio.refuse(packet):
+                        raise
 
     def _end(self) -> None:
         path = self._settings.path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -268,6 +269,21 @@ def test_damaged_sound_is_left_out_and_the_rest_stays_in_time(tmp_path: Path) ->
     assert summary.audio == ["aac transcoded to opus"]
     flashes, sounds = flashes_and_beeps(tmp_path / "out.webm")
     assert sounds[-1] == pytest.approx(flashes[-1], abs=0.03)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "flv"])
+def test_damaged_sound_that_is_copied_is_left_out_and_told(tmp_path: Path, extension: str) -> None:
+    source = make_source(tmp_path / "in.ts", "aac")
+    with av.open(str(source)) as file:
+        header = bytes(next(p for p in file.demux(audio=0) if p.size))[:3]
+    content = bytearray(source.read_bytes())
+    content[[found.start() for found in re.finditer(re.escape(header), content)][5]] = 0
+    source.write_bytes(content)
+    summary = remake(source, tmp_path / f"out.{extension}")
+    assert summary.audio == ["aac copied"]
+    assert summary.notes == ["sound: 1 damaged packets were left out"]
+    flashes, sounds = flashes_and_beeps(tmp_path / f"out.{extension}")
+    assert sounds == pytest.approx(flashes, abs=0.03)
 
 
 @pytest.mark.parametrize(
