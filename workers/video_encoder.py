@@ -96,6 +96,8 @@ class VideoEncoder:
         self._frames = FrameMaker(self._codec, info)
         self._durations: dict[int, int] = {}
         self._last_pts = -1
+        self._last_duration = 0
+        self._ends_by_order = container.muxer in {"mp4", "mov"}
         rate = settings.fps or info.source_fps
         self._stream = cast(VideoStream, output.add_stream(self.name, rate=rate))
         self._stream.time_base = self._packet_time_base
@@ -128,13 +130,17 @@ class VideoEncoder:
 
     def flush(self) -> Iterator[Packet[VideoStream]]:
         """The packets that the encoder still holds."""
-        yield from self._timed(self._encoded(None))
+        packets = list(self._timed(self._encoded(None)))
+        if packets and self._ends_by_order:
+            # these files end with what is decoded last, which need not be what is shown last
+            packets[-1].duration = self._last_duration
+        yield from packets
 
     def _encode(self, picture: Picture, pts: int, duration: int) -> Iterator[Packet[VideoStream]]:
         frame = self._frames.frame(picture)
         frame.pts = pts
         frame.time_base = self._time_base
-        self._durations[pts] = duration
+        self._durations[pts] = self._last_duration = duration
         yield from self._timed(self._encoded(frame))
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[Packet[VideoStream]]:

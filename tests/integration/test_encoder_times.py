@@ -1,0 +1,28 @@
+"""Times that containers find hard to keep."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from mien.contract.outputs import OutputSettings
+from tests.integration.test_encoder import NS, info_of, picture_of
+from workers.encoder import open_sink
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov"])
+@pytest.mark.parametrize("frames", [4, 5, 6, 7, 9, 40])
+def test_the_last_picture_keeps_its_length_whichever_is_decoded_last(
+    tmp_path: Path, extension: str, frames: int
+) -> None:
+    path = tmp_path / f"out.{extension}"
+    sink = open_sink([OutputSettings(path, None)], info_of(), None)
+    for number in range(frames):  # alike, so that the encoder predicts them from both sides
+        last = number == frames - 1
+        sink.write(picture_of(100), number * 40_000_000, 2 * NS if last else 40_000_000)
+    sink.finish()
+    sink.commit()
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        assert stream.duration * stream.time_base == Fraction(40 * (frames - 1) + 2000, 1000)
