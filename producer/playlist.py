@@ -29,6 +29,9 @@ FOLLOWERS = frozenset(
 """FFmpeg's demuxers that open further files or addresses; others may too where an option says so,
 which nothing here does."""
 
+TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
+"""Those that draw text as a terminal would: any file of letters would be a video."""
+
 CHECKED = frozenset({"concat", "hls"})
 """Those of them whose names this module can check."""
 
@@ -52,7 +55,7 @@ def readable_formats(path: Path, name: str) -> str:
     Raises:
         SourceError: it is a playlist that names something it must not.
     """
-    formats = formats_available - FOLLOWERS
+    formats = formats_available - FOLLOWERS - TEXT_ART
     if is_playlist(path):
         reason = complaint(path)
         if reason:

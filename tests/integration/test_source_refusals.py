@@ -76,6 +76,13 @@ def test_a_text_file_is_no_video(tmp_path: Path) -> None:
     assert refusal(str(path)).endswith("this is no video or picture that can be read")
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "notes.ans", "notes.nfo", "notes.diz"])
+def test_lines_of_text_are_no_video(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("hello\n" * 200)
+    assert refusal(str(path)).endswith("this is no video or picture that can be read")
+
+
 @pytest.mark.parametrize(
     "name", ["-i.mp4", "a:b.mp4", "file:x.mp4", "clip %03d.mp4", "ünï 🎬.mp4", "concat:a|b.mp4"]
 )
