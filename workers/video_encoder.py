@@ -87,7 +87,7 @@ class VideoEncoder:
         codec = find_encoder(asked, container, f"{settings.path.suffix} files")
         self.name = codec.name
         self._codec = codec.canonical_name
-        self._time_base = _time_base(self._codec, settings.fps, info)
+        self._time_base = _time_base(self._codec, container, settings.fps, info)
         self._finer = _finer(self._time_base) if container.stamped else 1
         late = _ticks(info.first_pts_ns, self._packet_time_base)
         self._offset = late if container.stamped else 0
@@ -177,13 +177,17 @@ class VideoEncoder:
             context.codec_tag = "hvc1"  # the only one that Apple's players take
 
 
-def _time_base(codec: str, fps: Fraction | None, info: SourceInfo) -> Fraction:
+def _time_base(
+    codec: str, container: Container, fps: Fraction | None, info: SourceInfo
+) -> Fraction:
     if fps is not None:
         # of the usual rates only 119.88 and 239.76 change, by 1 s in 16 months
         return (1 / fps).limit_denominator(_MPEG_TICK) if codec == "mpeg4" else 1 / fps
     if codec == "mpeg4" and info.time_base.denominator > _MPEG_TICK:
         return _MPEG4_TIME_BASE
-    return info.time_base if info.time_base.denominator <= _FINEST else Fraction(1, _FINE)
+    # what MPEG's streams cannot tell apart must not come out of the encoder as two times
+    finest = _FINE if container.muxer in {"mpegts", "mpeg"} else _FINEST
+    return info.time_base if info.time_base.denominator <= finest else Fraction(1, _FINE)
 
 
 def _finer(time_base: Fraction) -> int:

@@ -7,7 +7,15 @@ import av
 import pytest
 
 from mien.contract.outputs import OutputSettings
-from tests.integration.test_encoder import NS, info_of, picture_of
+from tests.integration.test_encoder import (
+    NS,
+    STAMPED,
+    decoded,
+    info_of,
+    picture_of,
+    times_ms,
+    write,
+)
 from workers.encoder import open_sink
 
 
@@ -26,3 +34,14 @@ def test_the_last_picture_keeps_its_length_whichever_is_decoded_last(
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
         assert stream.duration * stream.time_base == Fraction(40 * (frames - 1) + 2000, 1000)
+
+
+@pytest.mark.parametrize("extension", STAMPED)
+def test_pictures_nearer_to_each_other_than_a_containers_ticks_follow_one_another(
+    tmp_path: Path, extension: str
+) -> None:
+    path = tmp_path / f"out.{extension}"
+    wanted = [0, 40, 80, 80.002, 80.004, 120, 160, 200]
+    write(path, wanted, info_of(time_base=Fraction(1, 500_000)))
+    times = times_ms(decoded(path))
+    assert [time - times[0] for time in times] == pytest.approx(wanted, abs=1.1)
