@@ -46,6 +46,8 @@ class Container:
     """False where a picture has no time, only a number: no B-frames, times in whole pictures."""
     keeps_pauses: bool = True
     """False where plain samples follow one another, whatever their times are."""
+    tagged: bool = True
+    """False where only the codec can say how colours are meant."""
     rates: tuple[Fraction, ...] = ()
     """The only frame rates it knows; empty where any will do."""
     muxer_options: dict[str, str] = field(default_factory=dict)
@@ -120,6 +122,7 @@ CONTAINERS: dict[str, Container] = {
         variable_rate=False,
         stamped=False,
         keeps_pauses=False,
+        tagged=False,
         # a sound that starts early must not push the pictures
         muxer_options={"avoid_negative_ts": "disabled"},
     ),
@@ -129,6 +132,7 @@ CONTAINERS: dict[str, Container] = {
         encoder="libx264",
         audio=("aac", "mp3", "mp2", "ac3", "eac3"),
         audio_encoder="aac",
+        tagged=False,
         growing_options=_FLUSHED,
     ),
     ".flv": Container(
@@ -138,6 +142,7 @@ CONTAINERS: dict[str, Container] = {
         audio=("aac", "mp3"),
         audio_encoder="aac",
         audio_rates={"mp3": (11_025, 22_050, 44_100, 48_000)},
+        tagged=False,
         growing_options=_FLUSHED,
     ),
     ".mpg": Container(
@@ -147,6 +152,7 @@ CONTAINERS: dict[str, Container] = {
         audio=("mp2", "mp3", "ac3"),
         audio_encoder="mp2",
         variable_rate=False,
+        tagged=False,
         rates=_MPEG_RATES,
     ),
 }

@@ -93,7 +93,7 @@ class VideoEncoder:
         self._offset = late if container.stamped else 0
         self.repeats = 0 if container.stamped else late
         """How often the first picture is repeated before its time."""
-        self._frames = FrameMaker(self._codec, info)
+        self._frames = FrameMaker(self._codec, info, tagged=container.tagged)
         self._durations: dict[int, int] = {}
         self._last_pts = -1
         self._last_duration = 0
@@ -111,6 +111,11 @@ class VideoEncoder:
         notes = []
         if self._frames.scales:
             notes.append(f"{self._codec} knows limited-range colours only; samples were scaled")
+        if self._frames.converts:
+            notes.append(
+                f"{self._codec} cannot say how colours are meant here; samples were converted to "
+                "what players assume"
+            )
         if self.repeats:
             notes.append(f"the first picture is shown {self.repeats} times more, until its time")
         return notes

@@ -10,25 +10,38 @@ from av.video.codeccontext import VideoCodecContext
 from mien.contract.errors import OutputError
 from mien.contract.frames import SourceInfo
 from mien.contract.pictures import Colour, Picture, Pixels, even
+from workers.colour_matrix import MatrixConverter, differ
 from workers.sample_range import limited
 
 LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
 """Codecs that cannot say that luma uses 0..255."""
+UNTAGGED = {"mpeg4", "mpeg1video", "flv1", "ffv1"}
+"""Codecs that cannot say how samples are meant; some containers can for them."""
 
 
 class FrameMaker:
     """Makes the frames of one video from a source's pictures, sample by sample.
 
-    It must not convert pixels: colours are carried by their tags. Only where the codec has no tag
-    for full-range samples are they scaled.
+    It must not convert pixels: colours are carried by their tags. Only where there is no tag for
+    full-range samples are they scaled, and where there is none for the matrix, they are converted
+    to the one that players assume.
     """
 
-    def __init__(self, codec: str, info: SourceInfo) -> None:
-        """codec: FFmpeg's canonical name."""
+    def __init__(self, codec: str, info: SourceInfo, *, tagged: bool = True) -> None:
+        """codec: FFmpeg's canonical name; tagged: whether the container says, too, how colours
+        are meant."""
         self.width, self.height = even(info.width), even(info.height)
-        self.scales = info.colour.full_range and codec in LIMITED_ONLY
+        unsaid = not tagged and codec in UNTAGGED
+        self.scales = info.colour.full_range and (unsaid or codec in LIMITED_ONLY)
         """Whether full-range samples are scaled to limited range."""
         self._colour = replace(info.colour, full_range=False) if self.scales else info.colour
+        assumed = Colour().matrix_for(info.height)
+        self.converts = unsaid and differ(info.colour.matrix, assumed)
+        """Whether samples are converted to the matrix that players assume."""
+        self._converter: MatrixConverter | None = None
+        if self.converts:
+            self._converter = MatrixConverter(info.colour.matrix, assumed)
+            self._colour = replace(self._colour, matrix=assumed)
 
     def set_up(self, context: VideoCodecContext) -> None:
         """Tell an encoder what is common to all frames."""
@@ -43,9 +56,14 @@ class FrameMaker:
                 f"a picture of {picture.width}x{picture.height} does not fit the video of "
                 f"{self.width}x{self.height}"
             )
-        frame = video_frame(limited(picture) if self.scales else picture.data)
+        frame = video_frame(self._samples(picture))
         _tag(frame, self._colour)
         return frame
+
+    def _samples(self, picture: Picture) -> Pixels:
+        if self.scales:
+            picture = replace(picture, data=limited(picture))
+        return picture.data if self._converter is None else self._converter.converted(picture)
 
 
 def video_frame(data: Pixels) -> av.VideoFrame:

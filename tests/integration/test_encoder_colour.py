@@ -1,5 +1,6 @@
 """Colours survive the encoder: tags and samples."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -93,6 +94,67 @@ def test_codecs_without_full_range_get_scaled_samples(
     luma = plane_of(frame, 0).astype(float)
     wanted = 16 + blocks(FULL).planes()[0] * (219 / 255)
     assert np.abs(luma - wanted).mean() < 3
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize(
+    ("extension", "encoder", "lines", "matrix", "meant"),
+    [
+        ("avi", None, HEIGHT, 1, 6),
+        ("avi", None, HEIGHT, 9, 6),
+        ("avi", None, 720, 6, 1),
+        ("avi", "ffv1", HEIGHT, 1, 6),
+        ("mpg", "mpeg1video", HEIGHT, 1, 6),
+        ("flv", "flv", HEIGHT, 1, 6),
+        ("avi", None, HEIGHT, 6, 6),
+        ("avi", None, 720, 1, 1),
+        ("avi", "libx264", HEIGHT, 1, 1),
+        ("mpg", None, HEIGHT, 1, 1),
+        ("mp4", "mpeg4", HEIGHT, 1, 1),
+        ("mkv", "ffv1", HEIGHT, 1, 1),
+    ],
+)
+def test_colours_are_seen_as_they_were_whether_a_file_can_name_their_matrix_or_not(
+    tmp_path: Path,
+    extension: str,
+    encoder: str | None,
+    lines: int,
+    matrix: int,
+    meant: int,
+    full_range: bool,
+) -> None:
+    """The matrix is the one that the file names or, without a name, players assume."""
+    source = Colour(1, 1, matrix, full_range)
+    fps = Fraction(25) if extension in {"avi", "mpg"} else None
+    picture = blocks(source, lines)
+    levels = (96.0, 110.0, 160.0)
+    for plane, value in zip(picture.planes(), levels, strict=True):
+        plane[:] = value
+    path = tmp_path / f"out.{extension}"
+    options = OutputSettings(path, fps, encoder=encoder, crf=8)
+    info = info_of(WIDTH, lines, colour=source)
+    sink = open_sink([options], info, None)
+    for number in range(3):
+        sink.write(picture, number * 40_000_000, 40_000_000)
+    (summary,) = sink.finish()
+    sink.commit()
+    with av.open(str(path)) as file:
+        frame = next(file.decode(file.streams.video[0]))
+    assert Colour(matrix=frame.colorspace).matrix_for(lines) == meant
+    seen = [float(plane_of(frame, number).mean()) for number in range(3)]
+    full = frame.color_range == 2
+    wanted = rgb_of(levels, matrix, full_range)
+    assert rgb_of(seen, meant, full) == pytest.approx(wanted, abs=3)
+    assert any("what players assume" in note for note in summary.notes) == (meant != matrix)
+
+
+def rgb_of(levels: Sequence[float], matrix: int, full: bool) -> list[float]:
+    """Red, green and blue, 0..255, of Y, Cb and Cr."""
+    kr, kb = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    luma = levels[0] / 255 if full else (levels[0] - 16) / 219
+    blue, red = ((value - 128) / (255 if full else 224) for value in levels[1:])
+    r, b = luma + 2 * (1 - kr) * red, luma + 2 * (1 - kb) * blue
+    return [255 * value for value in (r, (luma - kr * r - kb * b) / (1 - kr - kb), b)]
 
 
 def plane_of(frame: av.VideoFrame, number: int) -> np.ndarray:
