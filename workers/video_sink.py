@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import floor
 
 import av
 from av.audio.stream import AudioStream
@@ -21,6 +22,8 @@ from workers.sink import OutputHealth, OutputSummary
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
+
+_NS = 1_000_000_000
 
 
 class VideoSink:
@@ -51,8 +54,7 @@ class VideoSink:
 
     def write(self, picture: Picture, pts_ns: int, duration_ns: int) -> None:
         try:
-            self._mux(self._audio.until(self._first_ns + pts_ns))
-            self._mux(self._video.encode(picture, pts_ns, duration_ns))
+            self._mux_beside_sound(self._video.encode(picture, pts_ns, duration_ns))
         except BaseException:
             self.abort()
             raise
@@ -122,6 +124,17 @@ class VideoSink:
             notes.append(f"sound: {self._audio.damaged} damaged packets were left out")
         return notes
 
+    def _mux_beside_sound(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        """Each picture behind the sound before it.
+
+        The sound waits for the encoder, not for the pictures that go into it: the muxer would have
+        to hold it until they come out, and after ten seconds writes it without them.
+        """
+        for packet in packets:
+            time_s = (packet.dts or 0) * packet.time_base
+            self._mux(self._audio.until(floor(time_s * _NS)))
+            self._mux([packet])
+
     def _mux(self, packets: Iterable[Packet[VideoStream] | Packet[AudioStream]]) -> None:
         output = self._output
         if output is None:
@@ -140,7 +153,7 @@ class VideoSink:
         path = self._settings.path
         if not self._frames:
             raise OutputError(f"{path} would hold no picture")
-        self._mux(self._video.flush())
+        self._mux_beside_sound(self._video.flush())
         self._mux(self._audio.until(None))
         output, self._output = self._output, None
         if output is not None:

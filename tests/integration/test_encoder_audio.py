@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mien.contract.errors import OutputError
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture
+from tests.builders import Sound, make_clip
 from tests.integration.test_encoder import SIZE, info_of, picture_of
 from workers.audio_transcode import AudioTranscoder
 from workers.encoder import open_sink
@@ -142,7 +143,9 @@ def in_planes(mono: av.AudioFrame, layout: str) -> av.AudioFrame:
     return frame
 
 
-def remake(source: Path, target: Path, packets: Packets | None = None) -> OutputSummary:
+def remake(
+    source: Path, target: Path, packets: Packets | None = None, last_ns: int = NS // FPS
+) -> OutputSummary:
     """Decode the pictures of a clip and write them anew, as the house does."""
     packets = packets or Packets(source)
     with av.open(str(source)) as file:
@@ -156,7 +159,7 @@ def remake(source: Path, target: Path, packets: Packets | None = None) -> Output
     sink = open_sink([OutputSettings(target, fps)], info, packets)
     for time, data in frames:
         picture = Picture(np.ascontiguousarray(data), *SIZE, Colour())
-        sink.write(picture, round((time - first) * NS), NS // FPS)
+        sink.write(picture, round((time - first) * NS), last_ns)
     (summary,) = sink.finish()
     assert packets.closed
     sink.commit()
@@ -250,6 +253,21 @@ def test_sound_that_outlasts_the_pictures_is_kept_to_its_end(tmp_path: Path) -> 
         remake(source, tmp_path / f"out.{extension}")
         times, _ = sound_of(tmp_path / f"out.{extension}")
         assert times[-1] == pytest.approx(FRAMES / FPS + 2.0, abs=0.06)
+
+
+@pytest.mark.parametrize("extension", ["flv", "mp4", "mkv", "webm", "ts"])
+def test_sound_is_written_beside_pictures_that_follow_slowly(
+    tmp_path: Path, extension: str
+) -> None:
+    source = make_clip(tmp_path / "in.mkv", fps=Fraction(1), frames=40, audio=Sound("libopus"))
+    remake(source, tmp_path / f"out.{extension}", last_ns=NS)
+    furthest_s = {"video": 0.0, "audio": 0.0}
+    with av.open(str(tmp_path / f"out.{extension}")) as file:
+        for packet in file.demux():
+            if packet.dts is not None:
+                furthest_s[packet.stream.type] = float(packet.dts * packet.time_base)
+                assert furthest_s["audio"] - furthest_s["video"] < 5
+    assert furthest_s == pytest.approx({"video": 39, "audio": 40}, abs=4)
 
 
 def test_all_tracks_keep_language_and_default(tmp_path: Path) -> None:
