@@ -17,6 +17,9 @@ from workers.video_encoder import find_encoder
 from workers.video_options import encoder_options
 from workers.video_sink import VideoSink
 
+READABLE_PHOTOS = "JPEG, PNG, WebP, BMP, GIF and TIFF"
+"""What `producer.photo` takes for photos; all else is read as a video."""
+
 
 def check_outputs(outputs: Sequence[OutputSettings], kind: SourceKind) -> None:
     """Refuse what cannot be written, before anything is decoded. Touches no file.
@@ -74,7 +77,10 @@ def _check(settings: OutputSettings, kind: SourceKind) -> None:
 
 def _check_video(settings: OutputSettings) -> None:
     if settings.path.suffix.lower() in PHOTO_FORMATS:
-        raise UsageError(f"a video gives a video; {settings.path.name} would be a photo")
+        raise UsageError(
+            f"a video gives a video; {settings.path.name} would be a photo, which only a photo "
+            f"gives ({READABLE_PHOTOS})"
+        )
     container = container_of(settings.path)
     asked = settings.encoder or container.encoder
     encoder = find_encoder(asked, container, f"{settings.path.suffix} files")

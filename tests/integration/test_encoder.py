@@ -15,7 +15,8 @@ from mien.contract.errors import OutputError, UsageError
 from mien.contract.frames import SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
-from workers.encoder import check_outputs, open_sink
+from producer.photo import FORMATS
+from workers.encoder import READABLE_PHOTOS, check_outputs, open_sink
 from workers.sink import OutputSummary
 from workers.video_options import encoder_options
 from workers.video_sink import VideoSink
@@ -297,7 +298,7 @@ def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:
     wrong = {
         "out.xyz": ({}, "known are"),
         "out": ({}, "known are"),
-        "out.jpg": ({}, "a video gives a video"),
+        "out.jpg": ({}, r"a video gives a video; .* \(JPEG, PNG, WebP, BMP, GIF and TIFF\)"),
         "missing/out.mp4": ({}, "no folder"),
         "there.mp4": ({}, "--overwrite"),
         "a.mp4": ({"encoder": "nonsense"}, "no encoder"),
@@ -314,6 +315,10 @@ def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="a photo gives a photo"):
         check_outputs([OutputSettings(tmp_path / "out.mp4", None)], "photo")
     assert [path.name for path in tmp_path.iterdir()] == ["there.mp4"]
+
+
+def test_the_photos_that_are_named_are_those_that_can_be_read() -> None:
+    assert set(READABLE_PHOTOS.upper().replace(" AND", ",").split(", ")) == set(FORMATS)
 
 
 def test_an_encoder_that_does_not_open_leaves_nothing(tmp_path: Path) -> None:
