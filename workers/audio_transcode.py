@@ -24,6 +24,10 @@ _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
 _NS = 1_000_000_000
+_LATE = {"libmp3lame": 1105}
+"""Samples by which sound comes out late; containers with time stamps take that into account."""
+_LEAST_RATE = 32_000
+"""Hertz from which on so many samples are no more than an ear forgives."""
 
 
 class AudioTranscoder:
@@ -58,6 +62,9 @@ class AudioTranscoder:
         self.codec = codec.canonical_name
         rate = source.codec_context.sample_rate
         if codec.audio_rates and rate not in codec.audio_rates:
+            rate = _USUAL_RATE
+        self._surplus = 0 if self._pauses is None else _LATE.get(encoder, 0)
+        if self._surplus and rate < _LEAST_RATE:
             rate = _USUAL_RATE
         self.stream = cast(AudioStream, output.add_stream(encoder, rate=rate))
         layout = _layout(source.codec_context.layout, encoder)
@@ -128,13 +135,20 @@ class AudioTranscoder:
             )
             return
         for part in parts:
-            yield from self._send(part)
+            yield from self._send_timely(part)
 
     def _drain(self) -> Iterator[Packet[AudioStream]]:
         if self._resampler is not None:
             for part in self._resampler.resample(None):
-                yield from self._send(part)
+                yield from self._send_timely(part)
             self._resampler = None
+
+    def _send_timely(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
+        """Leaves out as much at the beginning as the encoder puts before it."""
+        surplus = min(self._surplus, frame.samples)
+        self._surplus -= surplus
+        if surplus < frame.samples:
+            yield from self._send(_without(frame, surplus) if surplus else frame)
 
     def _send(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
         with encoding(self.codec):
@@ -177,6 +191,17 @@ def _left_out(source: av.AudioLayout, target: av.AudioLayout, how: str = "left o
 
 def _plane_count(frame: AudioFrame) -> int:
     return frame.layout.nb_channels if frame.format.is_planar else 1
+
+
+def _without(frame: AudioFrame, count: int) -> AudioFrame:
+    """A frame without its first samples, of which it has more."""
+    rest = av.AudioFrame(frame.format.name, frame.layout.name, frame.samples - count)
+    planes = _plane_count(frame)
+    begin = count * frame.format.bytes * frame.layout.nb_channels // planes
+    for old, new in zip(frame.planes[:planes], rest.planes[:planes], strict=True):
+        new.update(bytes(old)[begin : begin + new.buffer_size])
+    rest.sample_rate, rest.time_base, rest.pts = frame.sample_rate, frame.time_base, frame.pts
+    return rest
 
 
 def _bit_rate(encoder: str, rate: int, channels: int) -> int:

@@ -236,6 +236,14 @@ def test_sound_of_unusual_rates_is_kept(
     assert sounds == pytest.approx(flashes, abs=0.05)
 
 
+@pytest.mark.parametrize("rate", [8_000, 22_050, 32_000, 44_100, 48_000])
+def test_sound_encoded_for_an_avi_is_not_late(tmp_path: Path, rate: int) -> None:
+    source = make_source(tmp_path / "in.mkv", "flac", rate)
+    assert remake(source, tmp_path / "out.avi").audio == ["flac transcoded to mp3"]
+    flashes, sounds = flashes_and_beeps(tmp_path / "out.avi")
+    assert sounds == pytest.approx(flashes, abs=0.006)
+
+
 def test_copied_sound_is_copied_byte_by_byte(tmp_path: Path) -> None:
     source = make_source(tmp_path / "in.mp4", "aac")
     summary = remake(source, tmp_path / "out.mp4")
