@@ -22,7 +22,8 @@ def shared_cores() -> Iterator[None]:
 
     With a thread for every core in every library they wait for each other at every step: on two
     cores, two threads of torch make a run several times slower than one. Several runs of a process
-    may last at once: the last that ends leaves the threads as the first found them.
+    may last at once: each leaves torch's threads, of which every thread has its own number, as the
+    first found them, and the last that ends OpenCV's.
     """
     _sharing.enter()
     try:
@@ -79,8 +80,8 @@ class _Sharing:
 
         with self._lock:
             self._runs -= 1
+            torch.set_num_threads(self._before[0])
             if not self._runs:
-                torch.set_num_threads(self._before[0])
                 cv2.setNumThreads(self._before[1])
 
 

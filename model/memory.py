@@ -1,4 +1,4 @@
-"""How the process's memory behaves while it analyses on a CPU."""
+"""How the process's memory behaves while it analyses."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def ask(
     device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
     at_once = max(_FACES_AT_ONCE[device.type], looking.batch or 0)
     parts = [np.zeros((0, len(info.labels)), np.float32)]
-    with room_on(device, "a smaller --batch of `mien evaluate` and `mien calibrate`"):
+    with room_on(device, "a smaller batch (`mien evaluate --batch`)"):
         classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
         for start in range(0, len(images), at_once):
             parts.append(classifier.logits(images[start : start + at_once]))

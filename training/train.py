@@ -92,7 +92,7 @@ def fit(
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
     make_folder(out)
-    with alone_in(out), room_on(device, "a smaller batch, as with --set batch=64,"):
+    with alone_in(out), room_on(device, "a recipe with a smaller batch"):
         _check_folder(out, recipe, resume)
         return _run(
             recipe, training, validation, out, device, init, resume, report, checkpoint_every_s

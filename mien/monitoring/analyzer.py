@@ -39,8 +39,8 @@ class Meter:
         with self._lock:
             self._since_s = self._analysing_s = self._clock()
 
-    def handing_in(self, *, over: bool) -> None:
-        """Publishing waits for a server that is away, which is nobody's hang."""
+    def calling(self, *, over: bool) -> None:
+        """Who holds images and asks the server waits for one that is away: that is no hang."""
         with self._lock:
             self._analysing_s = self._clock() if over else None
 
@@ -78,30 +78,34 @@ class MeteredWork:
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
         """More may be asked for while some are held: then the thread is at work all the same."""
-        if not self._held:
+        if self._held:
+            with self._at_the_server():
+                leases = self._work.take(limit, wait_s)
+        else:
             self._meter.end()
-        leases = self._work.take(limit, wait_s)
-        if leases and not self._held:
-            self._meter.begin()
+            leases = self._work.take(limit, wait_s)
+            if leases:
+                self._meter.begin()
         self._held += len(leases)
         return leases
 
     def publish(
         self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
     ) -> None:
-        with self._handing_in():
+        with self._at_the_server():
             self._work.publish(lease, record, numerics)
+        self._held -= 1
 
     def give_back(self, lease: Lease) -> None:
-        with self._handing_in():
+        with self._at_the_server():
             self._work.give_back(lease)
+        self._held -= 1
 
     @contextmanager
-    def _handing_in(self) -> Iterator[None]:
-        self._meter.handing_in(over=False)
+    def _at_the_server(self) -> Iterator[None]:
+        self._meter.calling(over=False)
         yield
-        self._meter.handing_in(over=True)
-        self._held -= 1
+        self._meter.calling(over=True)
 
 
 class MeteredPipeline:

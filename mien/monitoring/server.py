@@ -41,22 +41,23 @@ def listen(port: int | None, host: str = "") -> socket.socket | None:
     """
     if port == 0:
         return None
-    if port is not None:
-        try:
-            return _listen_at(port, host)
-        except OSError as error:
-            reason = (error.strerror or "it cannot be opened").lower()
-            where = f"the port {port} at {host}" if host else f"the port {port}"
-            raise UsageError(
-                f"{where} for metrics cannot be had ({reason}): "
-                "give another one with --metrics-port"
-            ) from error
-    for candidate in range(FIRST_PORT, FIRST_PORT + MOST_PORTS):
+    for candidate in [port] if port else range(FIRST_PORT, FIRST_PORT + MOST_PORTS):
         try:
             return _listen_at(candidate, host)
         except OSError as error:
+            reason = (error.strerror or "it cannot be opened").lower()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                if host:
+                    raise UsageError(
+                        f"metrics cannot be served at {host} ({reason}): "
+                        "give an address of this machine with --metrics-host"
+                    ) from error
                 break
+            if port:
+                raise UsageError(
+                    f"the port {port} for metrics cannot be had ({reason}): "
+                    "give another one with --metrics-port"
+                ) from error
     _log.warning("there is no port for metrics: they are not served")
     return None
 

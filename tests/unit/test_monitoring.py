@@ -14,6 +14,7 @@ from mien.monitoring.reading import Reading
 from mien.monitoring.server import listen, serve
 from mien.monitoring.together import Together
 from mien.transport.memory import MemoryTransport
+from mien.transport.ports import Lease
 from tests.analyses import SETTINGS, image, record
 from tests.monitoring import fetch
 from tests.servers import free_port
@@ -110,14 +111,35 @@ def test_only_a_long_analysis_is_a_hang() -> None:
     assert not meter.hangs
     clock.now_s += HUNG_S + 1
     assert meter.hangs
-    meter.handing_in(over=False)  # a server that is away is waited for
+    meter.calling(over=False)  # a server that is away is waited for
     clock.now_s += HUNG_S + 1
     assert not meter.hangs
-    meter.handing_in(over=True)
+    meter.calling(over=True)
     assert not meter.hangs
     meter.end()
     clock.now_s += HUNG_S + 1
     assert not meter.hangs
+
+
+def test_who_waits_for_the_server_with_images_in_hand_does_not_hang() -> None:
+    clock, transport = Clock(), MemoryTransport()
+    meter = Meter(clock)
+
+    class Away:
+        def take(self, limit: int, wait_s: float) -> list[Lease]:
+            clock.now_s += HUNG_S + 1
+            hung.append(meter.hangs)
+            return []
+
+    hung: list[bool] = []
+    work = MeteredWork(transport.work(), meter)
+    transport.stream("a", SETTINGS).offer(image("a", 0))
+    work.take(2, 0)
+    work._work = Away()  # type: ignore[assignment]  # it is asked to take alone
+    work.take(1, 0)
+    assert hung == [False]
+    assert not meter.hangs
+    transport.close()
 
 
 def test_who_waits_for_more_with_images_in_hand_is_at_work() -> None:
@@ -167,8 +189,9 @@ def test_metrics_are_kept_to_an_address_or_to_nobody() -> None:
     with door:
         assert door.getsockname() == ("127.0.0.1", port)
     assert listen(0) is None
-    with pytest.raises(UsageError, match=f"the port {port} at 192.0.2.1 for metrics"):
-        listen(port, "192.0.2.1")  # an address that no machine has
+    for asked in (port, None):
+        with pytest.raises(UsageError, match=r"at 192\.0\.2\.1 .*--metrics-host"):
+            listen(asked, "192.0.2.1")  # an address that no machine has
 
 
 def test_a_port_that_is_taken_is_refused_and_another_found() -> None:
