@@ -67,10 +67,12 @@ class _Track:
             )
             self._stream = self._transcoder.stream
             self.summary = f"{codec} transcoded to {self._transcoder.codec}"
+        copied_from_adts = self._transcoder is None and codec == "aac"
+        self._is_adts = copied_from_adts and not source.codec_context.extradata
         self._last_dts: int | None = None
         self._given = 0
         self.damaged = 0
-        """Packets that the container has refused."""
+        """Packets that are none, or that the container has refused."""
         self._stream.disposition = source.disposition
         for key in _KEPT_METADATA:
             if key in source.metadata:
@@ -80,6 +82,9 @@ class _Track:
         """What is to be muxed for one packet of the source."""
         if self._transcoder is not None:
             yield from self._transcoder.packets(packet)
+        elif self._is_adts and not _begins_adts(packet):
+            # FFmpeg's muxers judge by the first whether all have such headers
+            self.damaged += bool(packet.size)
         elif packet.dts is not None and packet.size:
             parts = (packet,) if self._pcm_pauses is None else self._pcm_pauses.filled(packet)
             for part in parts:
@@ -170,7 +175,7 @@ class AudioMux:
 
     @property
     def damaged(self) -> int:
-        """How many packets the container has refused."""
+        """How many packets are none, or were refused by the container."""
         return sum(track.damaged for track in self._tracks.values())
 
     def refuse(self, packet: Packet[VideoStream] | Packet[AudioStream]) -> bool:
@@ -218,6 +223,12 @@ def _lacks_header(stream: AudioStream) -> bool:
     context = stream.codec_context
     least = _HEADER_BYTES.get(context.codec.canonical_name, 0)
     return len(context.extradata or b"") < least and stream.container.format.name in _HEADED
+
+
+def _begins_adts(packet: Packet[AudioStream]) -> bool:
+    """Whether a packet of AAC begins with a header of its own: twelve ones, layer 0."""
+    first = bytes(memoryview(packet)[:2])
+    return len(first) == 2 and first[0] == 0xFF and first[1] & 0xF6 == 0xF0
 
 
 def _is_late(stream: AudioStream, start_ns: int) -> bool:

@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from mien.contract.errors import OutputError
+from workers.channels import has_own_order, layout_of
 from workers.pauses import Pauses, silence_of
 from workers.write_errors import encoding
 
@@ -67,7 +68,7 @@ class AudioTranscoder:
         if self._surplus and rate < _LEAST_RATE:
             rate = _USUAL_RATE
         self.stream = cast(AudioStream, output.add_stream(encoder, rate=rate))
-        layout = _layout(source.codec_context.layout, encoder)
+        layout = _layout(layout_of(source.codec_context), encoder)
         self.stream.codec_context.layout = layout
         self.stream.codec_context.bit_rate = _bit_rate(encoder, rate, layout.nb_channels)
         self._open()
@@ -130,6 +131,8 @@ class AudioTranscoder:
             parts = self._resampler.resample(frame)
         except av.error.FFmpegError:  # to these channels it has changed on the way
             self._resampler = None
+            if self._pauses is not None:
+                self._pauses.take_back(Fraction(frame.samples, frame.sample_rate))
             self.note = _left_out(
                 frame.layout, self.stream.codec_context.layout, "left out in part"
             )
@@ -170,18 +173,21 @@ class AudioTranscoder:
 def why_unmixable(source: AudioStream, encoder: str) -> str:
     """Why a sound cannot be transcoded, as a sentence; empty where it can.
 
-    Of nine channels or so without names FFmpeg does not know where they are heard.
+    Of channels without names, or in an order of their own, FFmpeg does not know where they are
+    heard.
     """
-    context = source.codec_context
-    if not context.layout.nb_channels:
+    found, rate = layout_of(source.codec_context), source.codec_context.sample_rate
+    if not found.nb_channels:
         return ""  # it is known with the first packet
-    layout = _layout(context.layout, encoder)
+    layout = _layout(found, encoder)
+    if has_own_order(found):
+        return _left_out(found, layout)
     try:
-        silence = av.AudioFrame("s16", context.layout.name, 1)
-        silence.sample_rate = context.sample_rate
-        av.AudioResampler("s16", layout, context.sample_rate).resample(silence)
+        silence = av.AudioFrame("s16", found.name, 1)
+        silence.sample_rate = rate
+        av.AudioResampler("s16", layout, rate).resample(silence)
     except (ValueError, av.error.FFmpegError):
-        return _left_out(context.layout, layout)
+        return _left_out(found, layout)
     return ""
 
 

@@ -73,7 +73,8 @@ class Muxer:
             item = self._feed.first()
             if isinstance(item, EndOfStream):
                 self._summary.finish(item.end_ns)
-                self._progress.frames = item.frame_count  # what is sampled out does not come here
+                if self._progress.live is None:  # what is sampled out does not come here
+                    self._progress.frames = item.frame_count
                 return item
             if isinstance(item, WaitingGap):
                 self._bridge(item)

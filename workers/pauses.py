@@ -10,6 +10,8 @@ from typing import cast
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
+from workers.channels import layout_of
+
 HEARD_S = Fraction(15, 1000)
 """What is shifted by less, an ear forgives."""
 _LONGEST_SILENCE_S = Fraction(3600)
@@ -35,6 +37,11 @@ class Pauses:
         self._end_s = end_s + length_s
         return gap_s, end_s
 
+    def take_back(self, length_s: Fraction) -> None:
+        """Of the part that was counted last nothing came: so long is the pause that it leaves."""
+        if self._end_s is not None:
+            self._end_s -= length_s
+
 
 class PcmPauses:
     """Fills the pauses of plain samples that are copied."""
@@ -43,7 +50,7 @@ class PcmPauses:
         context = source.codec_context
         self._rate = context.sample_rate
         name = context.codec.canonical_name
-        self._block = context.layout.nb_channels * (_bits(name) // 8)
+        self._block = layout_of(context).nb_channels * (_bits(name) // 8)
         self._silence = silence_of(name)
         self._pauses = Pauses(begin_s)
 

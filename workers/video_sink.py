@@ -143,7 +143,7 @@ class VideoSink:
             with writing(self._settings.path):
                 try:
                     output.mux(packet)
-                except av.error.InvalidDataError:
+                except (av.error.InvalidDataError, av.error.PatchWelcomeError):
                     # damaged sound, as aac_adtstoasc finds it; were it the pictures', one would
                     # be missing when the file is read back
                     if not self._audio.refuse(packet):
