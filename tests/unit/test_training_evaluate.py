@@ -45,7 +45,7 @@ def test_a_device_without_room_is_told_with_what_takes_less(
 
     monkeypatch.setattr("model.vgg.VGG.forward", refuse)
     faces = np.zeros((2, 48, 48), np.uint8)
-    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* a smaller --batch"):
+    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* a smaller batch .*--batch"):
         ask(weights, faces, Looking())
 
 

@@ -175,7 +175,7 @@ def test_a_device_without_room_is_told_with_what_takes_less(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr("model.vgg.VGG.forward", refuse)
-    with pytest.raises(UsageError, match=r"not enough memory on cpu: .* --set batch="):
+    with pytest.raises(UsageError, match=r"memory on cpu: .* a recipe with a smaller batch"):
         fit(recipe(), faces(24), faces(12), tmp_path, report=lambda _: None)
 
 
