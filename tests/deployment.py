@@ -1,6 +1,7 @@
 """Workers and commands in processes of their own, as on a machine of production."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,6 +128,13 @@ def children(pid: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [int(child) for child in text.split()]
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = re.findall(r"^SigCgt:\s+([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def horses(worker: Daemon) -> list[int]:

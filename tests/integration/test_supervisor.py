@@ -13,7 +13,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs.environment import REDIS_URL
 from mien.jobs.queue import Jobs
-from tests.deployment import Daemon, children, is_alive, stream_worker
+from tests.deployment import Daemon, catches, children, is_alive, stream_worker
 from tests.monitoring import fetch
 from tests.servers import Server, free_port
 from tests.waiting import wait_for
@@ -137,6 +137,7 @@ def test_the_metrics_survive_their_process_while_workers_end(
     with stream_worker(server, tmp_path / "log", "--metrics-port", port) as daemon:
         wait_for(lambda: fetch(port, "/readyz")[0] == 200)
         serving, working = children(daemon.pid)
+        wait_for(lambda: catches(working, signal.SIGTERM))  # it is there before it takes jobs
         os.kill(working, signal.SIGSTOP)  # as a worker whose job takes its time
         daemon.send(signal.SIGTERM)
         wait_for(lambda: fetch(port, "/readyz") == (503, "its workers were told to stop\n"))
