@@ -45,9 +45,6 @@ class StreamMetrics(Collector):
             for number, fine in enumerate(account.outputs, 1)
         )
 
-    def describe(self) -> list[Family]:
-        return []
-
     def _totals(self) -> Iterator[Family]:
         sums, frames = self._books.totals(), self._books.frames()
         failed = sum(count for (state, *_), count in frames.items() if state == "failed")
@@ -93,9 +90,6 @@ class JobMetrics(Collector):
         yield metrics.JOBS.of(metrics.by_label(counts.states))
         yield metrics.JOBS_ENDED.of(metrics.by_label(counts.ended))
 
-    def describe(self) -> list[Family]:
-        return []
-
     def _read(self) -> JobCounts:
         if self._store is None:
             self._store = JobStore(RedisServer(self._url))
@@ -117,6 +111,3 @@ class RoomMetrics(Collector):
             return
         yield metrics.OUTPUT_FREE_BYTES.alone(usage.free)
         yield metrics.OUTPUT_SIZE_BYTES.alone(usage.total)
-
-    def describe(self) -> list[Family]:
-        return []

@@ -47,10 +47,6 @@ class QueueMetrics(Collector):
         yield metrics.QUEUE_STREAMS.alone(state.streams)
         yield metrics.ANALYZERS.alone(state.analyzers)
 
-    def describe(self) -> list[Family]:
-        """Nothing: whoever registers must not ask the server."""
-        return []
-
     def _read(self) -> QueueState:
         if self._server is None:
             self._server = RedisServer(self._url)

@@ -32,7 +32,3 @@ class Together(Collector):
             collector.ask()
         for collector in self._collectors:
             yield from collector.collect()
-
-    def describe(self) -> list[Family]:
-        """Nothing: whoever registers must not ask the server."""
-        return []
