@@ -6,12 +6,13 @@ import io
 
 import av
 from av.container import InputContainer
+from av.format import formats_available
 
 from mien.contract.errors import SourceError
 from producer.addresses import Address
 from producer.explanations import NOT_MEDIA, explain
 from producer.localfile import check_file
-from producer.playlist import finished_text, readable_formats
+from producer.playlist import TEXT_ART, finished_text, readable_formats
 
 Timeouts = tuple[float, float]
 """Seconds that opening may take, and seconds that one read may take."""
@@ -60,6 +61,10 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     if address.kind == "file":
         check_file(address.path, address.name)
         allowed = readable_formats(address.path, address.name)
+        options = options | {"format_whitelist": allowed}
+    elif address.kind == "web":
+        # what playlists may lead to is for the protocols' list to say
+        allowed = ",".join(sorted(formats_available - TEXT_ART))
         options = options | {"format_whitelist": allowed}
     try:
         content = finished_text(address.path) if address.kind == "file" else None

@@ -97,6 +97,13 @@ def test_a_file_on_a_server_is_read_with_its_sound(tmp_path: Path, server: str) 
     feed.close()
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "notes.ans"])
+def test_lines_of_text_on_a_server_are_no_video(tmp_path: Path, server: str, name: str) -> None:
+    (tmp_path / name).write_text("hello\n" * 200)
+    with pytest.raises(SourceError, match=r"this is no video or picture that can be read$"):
+        open_source(f"http://{server}/{name}")
+
+
 def test_hls_that_is_complete_is_a_video(tmp_path: Path, server: str) -> None:
     make_hls(tmp_path)
     source = open_source(f"http://{server}/list.m3u8")
