@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -43,12 +43,17 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 REFUSED_EVERY_S = 60.0
 """How often it is told that the server refuses."""
 
+OPTION = re.compile(
+    "client_name|db|max_connections|password|path|socket_keepalive|ssl_[a-z_]+|username"
+)
+"""What may stand behind the ? of a URL: other options are no text, or for this module to choose."""
+
 IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN) ")
 """What refusals say that pass: a full disk, replicas that are away, a long script, no memory, a
 replica. Those that have a class of their own lose it where Redis 6 tells what a script met."""
 
 WRONG_OPTION = (AttributeError, TypeError, ValueError, redis.RedisError)
-"""What a connection raises that is made with options it does not know, or of the wrong kind."""
+"""What a connection raises that is made with options of the wrong kind, or not of its own kind."""
 
 LOCKED_OUT = (AuthenticationError, AuthorizationError)
 """Of a connection, as if the server were away."""
@@ -79,6 +84,9 @@ class RedisServer:
         self._closed = threading.Event()
         self._reached: bool | None = None  # nothing was asked yet
         self._quiet_until_s = 0.0
+        wrong = f"{GIVEN} of {self.name} has a wrong option"
+        if not all(map(OPTION.fullmatch, parse_qs(urlsplit(url).query, keep_blank_values=True))):
+            raise UsageError(wrong)
         try:
             self._client = redis.Redis.from_url(
                 url,
@@ -92,7 +100,7 @@ class RedisServer:
             pool = self._client.connection_pool
             pool.connection_class(**pool.connection_kwargs)  # which looks at them only now
         except WRONG_OPTION:  # its text may quote the URL
-            raise UsageError(f"{GIVEN} of {self.name} has a wrong option") from None
+            raise UsageError(wrong) from None
         self.call(lambda client: client.ping(), patience_s=wait_s)
 
     def call(

@@ -60,6 +60,10 @@ def test_a_wrong_password_is_not_waited_for() -> None:
         "rediss://127.0.0.1:1/0?ssl_cert_reqs=maybe",
         "redis://127.0.0.1:1/0?socket_timeout=long",
         "redis://127.0.0.1:1/0?foo=bar",
+        "redis://127.0.0.1:1/0?foo",
+        "redis://127.0.0.1:1/0?retry=3",
+        "redis://127.0.0.1:1/0?credential_provider=x",
+        "redis://127.0.0.1:1/0?decode_responses=yes",
         "unix:///nowhere.sock?foo=bar",
     ],
 )
