@@ -19,6 +19,11 @@ from training.config import Recipe
 RUN_FILE = "run.pt"
 """Name of the run's own checkpoint in its folder."""
 
+ALWAYS = frozenset(
+    {"recipe", "model", "average", "optimizer", "step", "loss_sum", "hits", "history", "best"}
+)
+"""What checkpoints have had from the first on."""
+
 FIXED = (
     "architecture", "batch", "drop_black", "fold", "keep_rest", "mean", "merge_copies", "seed",
     "selection_views", "std",
@@ -177,7 +182,7 @@ def _load(path: Path) -> dict[str, Any]:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise WeightsError(f"{path} is no checkpoint that this run can resume from") from error
-    if not isinstance(saved, dict) or "recipe" not in saved:
+    if not isinstance(saved, dict) or not saved.keys() >= ALWAYS:
         raise WeightsError(f"{path} is no checkpoint of a training run")
     return saved
 

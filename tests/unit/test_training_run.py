@@ -1,6 +1,7 @@
 """A whole run on a handful of synthetic faces: what it leaves, and that a kill costs nothing."""
 
 import dataclasses
+import io
 import os
 import signal
 import subprocess
@@ -162,7 +163,9 @@ def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(run: Path) ->
 def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no run to resume"):
         fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
-    for content in (b"cut off", *JUNK):
+    half = io.BytesIO()
+    torch.save({"recipe": recipe().canonical(), "step": 3}, half)
+    for content in (b"cut off", half.getvalue(), *JUNK):
         (tmp_path / "run.pt").write_bytes(content)
         with pytest.raises(WeightsError, match="no checkpoint"):
             fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
