@@ -10,13 +10,14 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.stream import Discard
 
+from mien.contract.frames import SECOND_NS
 from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
 from producer.opening import USUAL_TIMEOUTS_S, open_container
 from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
 from producer.restarts import NEAR_S, Restarts
 from producer.strays import Strays
-from producer.timestamps import JUMP_S, LONGEST_S, SECOND_NS, to_ns
+from producer.timestamps import JUMP_S, LONGEST_S, to_ns
 
 PATIENCE_NS = 10 * SECOND_NS
 """So much longer a new beginning of the sound waits for that of the pictures, if it must."""

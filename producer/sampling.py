@@ -5,9 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Protocol
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.waiting import Showing
-
-SECOND_NS = 1_000_000_000
 
 
 class OutputSampler(Protocol):

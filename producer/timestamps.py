@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from mien.contract.frames import SECOND_NS
 from producer.restarts import Restart, Restarts
-
-SECOND_NS = 1_000_000_000
 
 JUMP_S = Fraction(1)
 """A step back of more than this is a new beginning, a smaller one is disorder."""

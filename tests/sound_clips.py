@@ -12,13 +12,13 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture
 from tests.integration.test_encoder import SIZE, info_of, picture_of
 from workers.encoder import open_sink
 from workers.sink import OutputSummary
 
-NS = 1_000_000_000
 FPS = 25
 FRAMES = 40
 EVENTS = (10, 30)
@@ -47,7 +47,7 @@ class Packets:
     def take(self, until_ns: int | None) -> Iterator[tuple[int, Packet[AudioStream]]]:
         while self._next is not None:
             packet = self._next
-            time_ns = int(packet.pts * packet.time_base * NS) - self.start_ns
+            time_ns = int(packet.pts * packet.time_base * SECOND_NS) - self.start_ns
             if until_ns is not None and time_ns >= until_ns:
                 return
             self._next = next(self._packets, None)
@@ -162,7 +162,7 @@ def in_planes(mono: av.AudioFrame, layout: str) -> av.AudioFrame:
 
 
 def remake(
-    source: Path, target: Path, packets: Packets | None = None, last_ns: int = NS // FPS
+    source: Path, target: Path, packets: Packets | None = None, last_ns: int = SECOND_NS // FPS
 ) -> OutputSummary:
     """Decode the pictures of a clip and write them anew, as the house does."""
     packets = packets or Packets(source)
@@ -172,12 +172,14 @@ def remake(
         frames = [(f.pts * f.time_base, f.to_ndarray()) for f in file.decode(stream)]
         time_base = stream.time_base
     first = frames[0][0]
-    info = info_of(time_base=time_base, first_pts_ns=round((first - start) * NS), name=str(source))
+    info = info_of(
+        time_base=time_base, first_pts_ns=round((first - start) * SECOND_NS), name=str(source)
+    )
     fps = Fraction(FPS) if target.suffix[1:] in CONSTANT else None
     sink = open_sink([OutputSettings(target, fps)], info, packets)
     for time, data in frames:
         picture = Picture(np.ascontiguousarray(data), *SIZE, Colour())
-        sink.write(picture, round((time - first) * NS), last_ns)
+        sink.write(picture, round((time - first) * SECOND_NS), last_ns)
     (summary,) = sink.finish()
     assert packets.closed
     sink.commit()

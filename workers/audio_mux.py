@@ -11,11 +11,11 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from mien.contract.frames import SECOND_NS
 from workers.audio_transcode import AudioTranscoder, why_unmixable
 from workers.containers import Container
 from workers.pauses import HEARD_S, PcmPauses
 
-_NS = 1_000_000_000
 _HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 """Containers in which such a header stands apart from the sound."""
 _HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
@@ -57,7 +57,7 @@ class _Track:
         if _is_copied(container, source, start_ns):
             self._stream = output.add_stream_from_template(source)
             if codec.startswith("pcm_") and not container.keeps_pauses:
-                start_s = Fraction(start_ns, _NS)
+                start_s = Fraction(start_ns, SECOND_NS)
                 self._pcm_pauses = PcmPauses(source, None if container.stamped else start_s)
             self.summary = f"{codec} copied"
         else:
@@ -202,7 +202,7 @@ class AudioMux:
                 yield from filter(track.follows, map(self._shifted, track.flush()))
 
     def _shifted(self, packet: Packet[AudioStream]) -> Packet[AudioStream]:
-        ticks = round(self._start_ns / (packet.time_base * _NS))
+        ticks = round(self._start_ns / (packet.time_base * SECOND_NS))
         if packet.pts is not None:
             packet.pts -= ticks
         if packet.dts is not None:
@@ -235,4 +235,4 @@ def _is_late(stream: AudioStream, start_ns: int) -> bool:
     """Whether the sound starts after the container does by more than an ear forgives."""
     if stream.start_time is None or stream.time_base is None:
         return False
-    return stream.start_time * stream.time_base - Fraction(start_ns, _NS) > HEARD_S
+    return stream.start_time * stream.time_base - Fraction(start_ns, SECOND_NS) > HEARD_S

@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from mien.contract.errors import OutputError
+from mien.contract.frames import SECOND_NS
 from workers.channels import has_own_order, layout_of
 from workers.pauses import Pauses, silence_of
 from workers.write_errors import encoding
@@ -24,7 +25,6 @@ _SLOW_MP2 = 160_000
 _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
-_NS = 1_000_000_000
 _LATE = {"libmp3lame": 1105}
 """Samples by which sound comes out late; containers with time stamps take that into account."""
 _LEAST_RATE = 32_000
@@ -58,7 +58,7 @@ class AudioTranscoder:
         self._source = source
         self._pauses: Pauses | None = None
         if silence_from_ns is not None:
-            self._pauses = Pauses(Fraction(silence_from_ns, _NS))
+            self._pauses = Pauses(Fraction(silence_from_ns, SECOND_NS))
         codec = av.Codec(encoder, "w")
         self.codec = codec.canonical_name
         rate = source.codec_context.sample_rate

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from mien.contract.frames import Capture, Gap
+from mien.contract.frames import SECOND_NS, Capture, Gap
 from workers.faces import FaceSnapshot
 from workers.results_port import Results
 from workers.results_table import SCHEMA_VERSION, Origin
-
-NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,8 @@ def _record(line: str, names: Sequence[str] | None) -> Mapping[str, Any]:
 
 def _end_of(record: Mapping[str, Any]) -> tuple[int, int, int]:
     """Time, time since 1970 and epoch of the moment that a line ends at."""
-    length_ns = round(float(record.get("length_s") or record.get("outage_s") or 0) * NS)
-    time_ns = round(float(record["time_s"]) * NS) + length_ns
+    length_ns = round(float(record.get("length_s") or record.get("outage_s") or 0) * SECOND_NS)
+    time_ns = round(float(record["time_s"]) * SECOND_NS) + length_ns
     milliseconds = round(datetime.fromisoformat(record["utc"]).timestamp() * 1000)
     return time_ns, milliseconds * 1_000_000 + length_ns, int(record["epoch"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from workers.hls_playlist import (
     RollingPlaylist,
@@ -33,7 +34,6 @@ _SHORTEST_TICKS = KEY_EVERY_S * TICKS_A_SECOND * 3 // 4
 """A segment ends at the first key picture after that; they come a little early or late."""
 _KEPT = 3
 """Segments that stay on the disk after they left the playlist, for players that lag."""
-_NS = 1_000_000_000
 
 
 class HlsStream:
@@ -100,7 +100,7 @@ class HlsStream:
         return OutputSummary(
             path=self._path,
             frames=self._frames,
-            duration_ns=self._ticks * _NS // TICKS_A_SECOND,
+            duration_ns=self._ticks * SECOND_NS // TICKS_A_SECOND,
             fps=self._settings.fps,
             audio=[],
             encoder=self._video.encoder,

@@ -11,7 +11,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from mien.contract.frames import SourceInfo
+from mien.contract.frames import SECOND_NS, SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.live_pictures import (
@@ -27,7 +27,6 @@ from workers.video_options import encoder_options, low_delay_options
 from workers.write_errors import encoding
 
 _USUAL_FPS = Fraction(25)
-NS = 1_000_000_000
 
 
 class LiveEncoder:
@@ -58,7 +57,7 @@ class LiveEncoder:
         # two pictures nearer to each other than a tick still follow one another
         self._last_pts = max(self._last_pts + 1, _ticks(pts_ns))
         frame.pts, frame.time_base = self._last_pts, TIME_BASE
-        if (slot := pts_ns // (KEY_EVERY_S * NS)) != self._key_slot:
+        if (slot := pts_ns // (KEY_EVERY_S * SECOND_NS)) != self._key_slot:
             self._key_slot = slot
             frame.pict_type = PictureType.I
         self._durations[self._last_pts] = max(1, _ticks(duration_ns))
@@ -91,4 +90,4 @@ class LiveEncoder:
 
 
 def _ticks(time_ns: int) -> int:
-    return round(Fraction(time_ns * TICKS_A_SECOND, NS))
+    return round(Fraction(time_ns * TICKS_A_SECOND, SECOND_NS))

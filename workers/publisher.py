@@ -9,6 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Literal
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from workers.containers import Container
 from workers.live_pictures import TICKS_A_SECOND, EncodedPicture, VideoFormat
@@ -19,7 +20,6 @@ from workers.sink import OutputHealth, OutputSummary
 UNREACHABLE = "not connected"
 TOO_SLOW = "the server is too slow"
 CUT_OFF = "the connection was lost"
-_NS = 1_000_000_000
 _LOOK_EVERY_S = 0.5
 """So that a lost connection is told even while no pictures come."""
 _State = Literal["connecting", "sending", "down"]
@@ -109,7 +109,7 @@ class Publisher:
         return OutputSummary(
             path=self._settings.name,
             frames=self._arrived,
-            duration_ns=self._ticks * _NS // TICKS_A_SECOND,
+            duration_ns=self._ticks * SECOND_NS // TICKS_A_SECOND,
             fps=self._settings.fps,
             audio=[],
             encoder=self._video.encoder,

@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from mien.contract.errors import OutputError
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from workers.containers import container_of
 from workers.live_pictures import (
@@ -25,8 +26,6 @@ from workers.live_pictures import (
 )
 from workers.sink import OutputHealth, OutputSummary
 from workers.write_errors import writing
-
-_NS = 1_000_000_000
 
 
 class Recording:
@@ -74,7 +73,7 @@ class Recording:
         return OutputSummary(
             path=self._last if self._last and self._files == 1 else self._settings.path,
             frames=self._frames,
-            duration_ns=self._ticks * _NS // TICKS_A_SECOND,
+            duration_ns=self._ticks * SECOND_NS // TICKS_A_SECOND,
             fps=self._settings.fps,
             audio=[],
             encoder=self._video.encoder,

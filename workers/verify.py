@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 
 from mien.contract.errors import OutputError
+from mien.contract.frames import SECOND_NS
 
-_NS = 1_000_000_000
 _ROUNDED_NS = 2_000_000
 """A container's own ticks, of up to a millisecond, move start and end by so much at most."""
 
@@ -45,9 +45,8 @@ def verify_video(partial: Path, path: Path, expected: Expected) -> None:
     if frames != expected.frames:
         raise OutputError(f"{path} holds {frames} pictures instead of {expected.frames}")
     if abs(duration_ns - expected.duration_ns) > expected.longest_frame_ns + _ROUNDED_NS:
-        raise OutputError(
-            f"{path} lasts {duration_ns / _NS:.3f} s instead of {expected.duration_ns / _NS:.3f} s"
-        )
+        lasts_s, wanted_s = duration_ns / SECOND_NS, expected.duration_ns / SECOND_NS
+        raise OutputError(f"{path} lasts {lasts_s:.3f} s instead of {wanted_s:.3f} s")
     if audio_streams < expected.audio_streams:
         raise OutputError(
             f"{path} holds {audio_streams} audio streams instead of {expected.audio_streams}"
@@ -71,4 +70,4 @@ def _read(path: Path) -> tuple[int, int, int]:
             first = start if first is None else min(first, start)
             end = max(end, start + (packet.duration or 0) * packet.time_base)
         length = end - first if first is not None else Fraction(0)
-        return frames, round(length * _NS), len(file.streams.audio)
+        return frames, round(length * SECOND_NS), len(file.streams.audio)

@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from mien.contract.errors import UsageError
-from mien.contract.frames import SourceInfo
+from mien.contract.frames import SECOND_NS, SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.containers import Container
@@ -23,7 +23,6 @@ from workers.video_frames import FrameMaker
 from workers.video_options import encoder_options, quantiser
 from workers.write_errors import encoding
 
-_NS = 1_000_000_000
 _FINE = 90_000
 """Ticks a second that are fine enough for the place of the first picture, and for any rate."""
 _FINEST = 2**31 // 3600
@@ -204,4 +203,4 @@ def _finer(time_base: Fraction) -> int:
 
 
 def _ticks(time_ns: int, time_base: Fraction) -> int:
-    return round(Fraction(time_ns, _NS) / time_base)
+    return round(Fraction(time_ns, SECOND_NS) / time_base)

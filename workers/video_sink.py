@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from mien.contract.atomic import AtomicFile
 from mien.contract.errors import OutputError
-from mien.contract.frames import SourceInfo
+from mien.contract.frames import SECOND_NS, SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Picture
 from workers.audio_mux import AudioMux, AudioPackets
@@ -22,8 +22,6 @@ from workers.sink import OutputHealth, OutputSummary
 from workers.verify import Expected, verify_video
 from workers.video_encoder import VideoEncoder
 from workers.write_errors import writing
-
-_NS = 1_000_000_000
 
 
 class VideoSink:
@@ -132,7 +130,7 @@ class VideoSink:
         """
         for packet in packets:
             time_s = (packet.dts or 0) * packet.time_base
-            self._mux(self._audio.until(floor(time_s * _NS)))
+            self._mux(self._audio.until(floor(time_s * SECOND_NS)))
             self._mux([packet])
 
     def _mux(self, packets: Iterable[Packet[VideoStream] | Packet[AudioStream]]) -> None:

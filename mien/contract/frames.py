@@ -8,6 +8,9 @@ from typing import Literal
 
 from mien.contract.pictures import Colour, Picture
 
+SECOND_NS = 1_000_000_000
+"""Times are whole nanoseconds wherever they must not drift."""
+
 SourceKind = Literal["video", "photo", "live"]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import OutputError, UsageError
-from mien.contract.frames import SourceInfo
+from mien.contract.frames import SECOND_NS, SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
 from producer.photo import FORMATS
@@ -21,7 +21,6 @@ from workers.sink import OutputSummary
 from workers.video_options import encoder_options
 from workers.video_sink import VideoSink
 
-NS = 1_000_000_000
 STAMPED = ["mp4", "m4v", "mov", "mkv", "webm", "ts", "flv"]
 CONSTANT = ["avi", "mpg"]
 UNEVEN_MS = [0, 33, 100, 134, 500, 533, 900, 1400, 1440, 1480]
@@ -115,7 +114,7 @@ def test_constant_containers_keep_order_and_rate(tmp_path: Path, extension: str)
 @pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "webm", "ts"])
 def test_a_late_first_picture_stays_late(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"out.{extension}"
-    write(path, UNEVEN_MS, info_of(first_pts_ns=834 * NS // 1000))
+    write(path, UNEVEN_MS, info_of(first_pts_ns=834 * SECOND_NS // 1000))
     wanted = [834 + time for time in UNEVEN_MS]
     assert times_ms(decoded(path)) == pytest.approx(wanted, abs=1.1)
 

@@ -6,15 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from mien.console import live_lines, state_line, summary_lines
-from mien.contract.frames import EndOfStream, SourceInfo
+from mien.contract.frames import SECOND_NS, EndOfStream, SourceInfo
 from mien.contract.pictures import Colour
 from mien.contract.stage import Progress
 from mien.jobs.record import JobRecord
 from mien.stream import Outcome
 from workers.sink import OutputSummary
 from workers.summary import TrackSummary
-
-SECOND_NS = 1_000_000_000
 
 INFO = SourceInfo(
     "clip.mp4", "video", 640, 360, Colour(), Fraction(24), Fraction(1, 24), 20 * SECOND_NS, 480, 0,

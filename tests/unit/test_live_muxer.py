@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.contract.analyses import AnalysisRecord, FrameAnalysis
-from mien.contract.frames import Capture, EndOfStream, Gap
+from mien.contract.frames import SECOND_NS, Capture, EndOfStream, Gap
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
@@ -31,7 +31,6 @@ from workers.results import NoResults
 from workers.sink import Sink
 from workers.summary import Summary
 
-SECOND_NS = 1_000_000_000
 STEP_NS = SECOND_NS // 10
 
 

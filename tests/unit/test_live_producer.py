@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from mien.contract.frames import Capture, EndOfStream, Frame, Gap
+from mien.contract.frames import SECOND_NS, Capture, EndOfStream, Frame, Gap
 from mien.contract.geometry import plan_analysis
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
@@ -20,7 +20,6 @@ from producer.window import FrameWindow
 from tests.analyses import SETTINGS
 
 SIZE = (64, 48)
-SECOND_NS = 1_000_000_000
 
 
 class Script:

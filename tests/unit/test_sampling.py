@@ -5,8 +5,9 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.waiting import Showing
-from producer.sampling import SECOND_NS, AnalysisSampler, ConstantRate, EveryFrame, NoFrame
+from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame
 
 rates = st.fractions(min_value=Fraction(1, 10), max_value=240, max_denominator=1001)
 gaps = st.lists(st.integers(min_value=1, max_value=3 * SECOND_NS), min_size=1, max_size=60)
