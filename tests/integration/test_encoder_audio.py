@@ -10,6 +10,7 @@ import av
 import pytest
 
 from mien.contract.errors import OutputError
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from tests.builders import Sound, make_clip
 from tests.integration.test_encoder import info_of
@@ -17,7 +18,6 @@ from tests.sound_clips import (
     EVENTS,
     FPS,
     FRAMES,
-    NS,
     Packets,
     flashes_and_beeps,
     make_source,
@@ -107,7 +107,7 @@ def test_sound_is_written_beside_pictures_that_follow_slowly(
     tmp_path: Path, extension: str
 ) -> None:
     source = make_clip(tmp_path / "in.mkv", fps=Fraction(1), frames=40, audio=Sound("libopus"))
-    remake(source, tmp_path / f"out.{extension}", last_ns=NS)
+    remake(source, tmp_path / f"out.{extension}", last_ns=SECOND_NS)
     furthest_s = {"video": 0.0, "audio": 0.0}
     with av.open(str(tmp_path / f"out.{extension}")) as file:
         for packet in file.demux():

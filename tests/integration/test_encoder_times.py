@@ -6,9 +6,9 @@ from pathlib import Path
 import av
 import pytest
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from tests.integration.test_encoder import (
-    NS,
     STAMPED,
     decoded,
     info_of,
@@ -28,7 +28,7 @@ def test_the_last_picture_keeps_its_length_whichever_is_decoded_last(
     sink = open_sink([OutputSettings(path, None)], info_of(), None)
     for number in range(frames):  # alike, so that the encoder predicts them from both sides
         last = number == frames - 1
-        sink.write(picture_of(100), number * 40_000_000, 2 * NS if last else 40_000_000)
+        sink.write(picture_of(100), number * 40_000_000, 2 * SECOND_NS if last else 40_000_000)
     sink.finish()
     sink.commit()
     with av.open(str(path)) as file:
