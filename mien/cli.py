@@ -21,6 +21,8 @@ from mien.train_commands import distill, soft_labels, train
 from mien.worker_commands import worker
 
 OUR_BUG = 1
+UNREAD = 141
+"""What a shell says of a program that SIGPIPE has ended: nobody reads what it prints."""
 INTERRUPTED = 130
 
 
@@ -134,8 +136,8 @@ def _run() -> int:
     try:
         code = cli(standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except SystemExit as exit_:
-        return exit_.code if isinstance(exit_.code, int) else OUR_BUG
+    except SystemExit:  # click's own answer to a pipe that is broken, and to nothing else here
+        return UNREAD
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
@@ -145,14 +147,13 @@ def _run() -> int:
         return _failed(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _failed("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        return OUR_BUG
     except Exception as error:  # noqa: BLE001 - the one place: what nobody foresaw is our bug
         return _failed(f"a bug in mien: {type(error).__name__}: {error}", OUR_BUG)
 
 
 def _failed(message: str, code: int) -> int:
-    message, wants_trace = " ".join(message.split()), bool(os.environ.get("MIEN_DEBUG"))
+    message = " ".join(message.split())
+    wants_trace = os.environ.get("MIEN_DEBUG", "0") not in ("", "0")
     if logs.are_json():
         logs.tell_end(message, code, trace=wants_trace)
         return code

@@ -75,7 +75,7 @@ def looking_options(command: Command) -> Command:
     "--weights",
     multiple=True,
     default=["default"],
-    show_default="default",
+    show_default="vgg19",
     metavar="NAME|FILE",
     help="What is scored; give it several times for an ensemble.",
 )
@@ -143,7 +143,13 @@ def evaluate(
 
 
 @click.command()
-@click.option("--weights", default="default", show_default=True, metavar="NAME|FILE")
+@click.option(
+    "--weights",
+    default="default",
+    show_default="vgg19",
+    metavar="NAME|FILE",
+    help="Weights that get temperatures.",
+)
 @DATA
 @click.option(
     "--output",

@@ -207,7 +207,7 @@ def _follow(jobs: Jobs, job: str, *, quiet: bool) -> None:
         raise Interrupted(f"interrupted; the job goes on (mien cancel {job} ends it)") from None
     if record.exit_code:
         click.echo(f"mien: {record.error}", err=True)
-        sys.exit(record.exit_code)
+        click.get_current_context().exit(record.exit_code)
     if not quiet:
         for output in record.outputs:
             click.echo(output, err=True)

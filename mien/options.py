@@ -100,7 +100,7 @@ _ANALYSIS = (
         default="10",
         show_default=True,
         metavar="N|all",
-        help="Analyses a second; between them boxes and probabilities are interpolated.",
+        help="Analyses a second; between them boxes are interpolated.",
     ),
     click.option(
         "--analyze-size",
@@ -108,7 +108,8 @@ _ANALYSIS = (
         default=1280,
         show_default=True,
         metavar="PX",
-        help="Longest side of the picture that is analysed.",
+        help="Longest side of the picture that is analysed; longer where the smallest face would "
+        "have less than 24 px in it (see --min-face).",
     ),
     click.option(
         "--detector",
@@ -135,9 +136,9 @@ _ANALYSIS = (
     click.option(
         "--weights",
         default="default",
-        show_default=True,
+        show_default="vgg19",
         metavar="NAME|FILE",
-        help="Weights of the classifier: vgg19, which is the default, small, or a file.",
+        help="Weights of the classifier: vgg19, small, or a file.",
     ),
     click.option(
         "--views",

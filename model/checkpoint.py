@@ -88,7 +88,7 @@ def weights_path(name_or_path: str | Path) -> Path:
         return named
     path = Path(name_or_path)
     if not path.is_file():
-        raise WeightsError(f"there are no weights called {text}, neither by name nor as a file")
+        raise WeightsError(f"there are no weights called {text!r}, neither by name nor as a file")
     return path
 
 

@@ -70,12 +70,12 @@ def _load(source: Path) -> Any:
     try:
         with torch.serialization.safe_globals(_NEEDED_GLOBALS):
             return torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{source} asks for more than tensors and an SGD optimiser, and is refused"
-        ) from error
     except UNREADABLE as error:
-        raise WeightsError(f"{source} is no readable torch checkpoint") from error
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
+            reason = "asks for more than tensors and an SGD optimiser, and is refused"
+        else:
+            reason = "is no readable torch checkpoint"
+        raise WeightsError(f"{source} {reason}") from error
 
 
 def _tensors(source: Path, saved: Any) -> dict[str, torch.Tensor]:

@@ -170,7 +170,7 @@ def container_of(path: Path) -> Container:
     except KeyError:
         known = " ".join(CONTAINERS)
         raise UsageError(
-            f"{path.name} does not say which kind of video to write; known are {known}"
+            f"{path.name} does not say which kind of video to write: its ending is none of {known}"
         ) from None
 
 

@@ -73,8 +73,10 @@ def parse_target(text: str) -> Path | str:
     """What the name of an output means: a path, or a URL to publish to as text.
 
     Raises:
-        UsageError: it is a URL of another kind, or of no server.
+        UsageError: it is empty, or a URL of another kind or of no server.
     """
+    if not text:
+        raise UsageError("an output needs a name")
     match = _SCHEME.match(text)
     if match is None:
         return Path(text)

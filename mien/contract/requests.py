@@ -43,9 +43,13 @@ class AnalysisRequest:
         if self.analyze_fps is not None and self.analyze_fps <= 0:
             raise UsageError(f"analyses a second have to be more than 0, not {self.analyze_fps}")
         if not 64 <= self.analyze_size_px <= 16384:
-            raise UsageError(f"{self.analyze_size_px} is no size for pictures to analyse")
+            raise UsageError(
+                f"{self.analyze_size_px} is no size for pictures to analyse, which is 64 to 16384"
+            )
         if self.min_face_px is not None and not 12 <= self.min_face_px <= 16384:
-            raise UsageError(f"faces of {self.min_face_px} pixels are not looked for")
+            raise UsageError(
+                f"faces of {self.min_face_px} pixels are not looked for, only of 12 to 16384"
+            )
         if not 0 <= self.min_confidence <= 1:
             raise UsageError(f"a confidence is between 0 and 1, not {self.min_confidence}")
         if not 0 <= self.smoothing_s <= 60:

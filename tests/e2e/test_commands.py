@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from model.checkpoint import read_info
 from model.vgg import VGG
@@ -76,6 +77,13 @@ def test_a_machine_is_measured_on_the_users_own_video(mien: Mien, tmp_path: Path
     for word in ("frames/s", "decode", "detection", "encode", "classifier", "memory"):
         assert word in told
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_photo_is_not_measured(mien: Mien, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.png")
+    refused = mien("bench", "photo.png", check=False)
+    assert refused.returncode == 2
+    assert "a photo cannot be measured" in refused.stderr
 
 
 def test_a_split_that_is_not_there_is_told_in_one_line(mien: Mien, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Help and version are there at once, and without the heavy parts."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -97,3 +98,13 @@ def test_help_imports_neither_torch_nor_av(arguments: list[str]) -> None:
     assert "click" in imported
     assert not imported & {"torch", "av", "numpy", "pandas", "cv2"}
     assert "Usage:" in done.stdout
+
+
+def test_what_nobody_reads_ends_as_a_shell_says_of_it() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "mien.cli", "--help"], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -260,7 +260,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_torch_cannot_read_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "text.pth"
     source.write_text("no checkpoint")
-    with pytest.raises(WeightsError, match=r"text\.pth"):
+    with pytest.raises(WeightsError, match=r"text\.pth is no readable torch checkpoint"):
         import_checkpoint(source, tmp_path / "out.safetensors")
     with pytest.raises(WeightsError, match="there is no checkpoint"):
         import_checkpoint(tmp_path / "missing.pth", tmp_path / "out.safetensors")
@@ -272,7 +272,7 @@ def test_damaged_bytes_are_refused_wherever_they_lead_the_loader(
 ) -> None:
     source = tmp_path / "damaged.pth"
     source.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"damaged\.pth"):
+    with pytest.raises(WeightsError, match=r"damaged\.pth is no readable torch checkpoint"):
         import_checkpoint(source, tmp_path / "out.safetensors")
 
 
