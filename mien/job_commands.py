@@ -71,8 +71,9 @@ def submit(source: str, **options: Any) -> None:
 
     Takes the options of `run`; but where the networks run and how many pictures share a batch is
     for the analyzers to say, so --device and --batch do nothing here. Paths have to mean the same
-    here and for the workers, since they are looked at here first. INPUT `-` reads the input's address from standard input, which keeps a password
-    off the command line; it is then sealed with the secret in MIEN_SECRET.
+    here and for the workers, since they are looked at here first. INPUT `-` reads the input's
+    address from standard input, which keeps a password off the command line; it is then sealed with
+    the secret in MIEN_SECRET.
     """
     _enqueue(source, options, attached=False)
 
