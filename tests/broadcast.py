@@ -23,7 +23,7 @@ class Silent(SimpleHTTPRequestHandler):
 def served(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     """Host and port of a server whose requests the handler answers."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
             yield f"127.0.0.1:{server.server_port}"
@@ -34,20 +34,24 @@ def served(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
 
 @contextmanager
 def broadcasting(folder: Path, seconds: int) -> Iterator[str]:
-    """The address of a live playlist that has begun, and ends after so long."""
+    """The address of a live playlist that has begun, and ends after so long, or with the block."""
     with served(partial(Silent, directory=str(folder))) as address:
-        arguments = folder / "live.m3u8", seconds
+        over = threading.Event()
+        arguments = folder / "live.m3u8", seconds, over
         caster = threading.Thread(target=broadcast, args=arguments, daemon=True)
         caster.start()
         deadline = time.monotonic() + 10
         while not (folder / "live.m3u8").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield f"http://{address}/live.m3u8"
-        caster.join()
+        try:
+            yield f"http://{address}/live.m3u8"
+        finally:
+            over.set()
+            caster.join()
 
 
-def broadcast(path: Path, seconds: int) -> None:
+def broadcast(path: Path, seconds: int, over: threading.Event) -> None:
     """Write a live playlist of one-second segments at its own speed, and end it."""
     clip = Clip(frames=25 * seconds, size=(160, 120), gop=25)
     options = {"hls_time": "1", "hls_list_size": "4", "hls_flags": "delete_segments"}
@@ -56,7 +60,8 @@ def broadcast(path: Path, seconds: int) -> None:
         video = add_video(out, clip)
         video.options = {"tune": "zerolatency"}
         for number, frame in enumerate(pictures(clip)):
-            time.sleep(max(0.0, began_s + number / 25 - time.monotonic()))
+            if over.wait(max(0.0, began_s + number / 25 - time.monotonic())):
+                break
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
 

@@ -10,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("mien", deadline=None)  # no test asserts a speed
 settings.load_profile("mien")
 
+# Tests start hundreds of processes, each of which would compile mien and its packages anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A runner in the background is deaf to Ctrl-C, and so would be every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

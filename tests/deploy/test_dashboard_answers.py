@@ -69,7 +69,7 @@ def worker_port() -> Iterator[int]:
     registry = CollectorRegistry()
     registry.register(Invented())
     with make_server("127.0.0.1", 0, make_wsgi_app(registry), handler_class=Quiet) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server.server_port
         server.shutdown()
