@@ -1,4 +1,4 @@
-"""Twenty seconds of all that befalls a camera: what is lost is told, and it is back in time."""
+"""Seconds of all that befalls a camera: what is lost is told, and it is back in time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import av
 import pytest
 
 from mien.stream import Outcome
+from producer import backoff
 from tests.cameras import Camera, Porter, Proxy
 from tests.live_runs import Run, check_books, lines_of, request_for
 from tests.waiting import wait_for
@@ -20,12 +21,16 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.slow
 
 PLAY_S = 20.0
+FAULT_S = 8.0
+"""Longer than it takes until the waits between attempts grow no more."""
+
 FPS = 25
 BACK_S = 10.0
 """From the camera's return to its first picture."""
 
-BACK_AFTER_REFUSAL_S = 35.0
-"""A camera that refuses is asked twice a minute, since some lock out who asks more often."""
+REFUSED_S = 8.0
+BACK_AFTER_REFUSAL_S = REFUSED_S + 5
+"""A camera that refuses is asked seldom, since some lock out who asks more often."""
 
 STEP_S = 1.6
 """The most that an output may stand still: in an outage it shows its last picture once a second."""
@@ -33,28 +38,28 @@ STEP_S = 1.6
 
 def is_killed(camera: Camera, proxy: Proxy) -> None:
     camera.kill()
-    time.sleep(PLAY_S)
+    time.sleep(FAULT_S)
     camera.start()
 
 
 def says_nothing(camera: Camera, proxy: Proxy) -> None:
     camera.kill()
     with Porter(None, camera.port):
-        time.sleep(PLAY_S)
+        time.sleep(FAULT_S)
     camera.start()
 
 
 def wants_another_password(camera: Camera, proxy: Proxy) -> None:
     camera.kill()
     with Porter("401 Unauthorized", camera.port) as porter:
-        time.sleep(PLAY_S)
+        time.sleep(FAULT_S)
         assert 1 <= porter.requests <= 4, "one attempt is up to two requests"
     camera.start()
 
 
 def freezes(camera: Camera, proxy: Proxy) -> None:
     proxy.freeze()
-    time.sleep(PLAY_S)
+    time.sleep(FAULT_S)
     proxy.thaw()
 
 
@@ -89,20 +94,25 @@ def test_a_camera_plays_at_its_own_speed(
     ],
 )
 def test_what_befalls_a_camera_is_survived_and_told(
-    camera: Camera, tmp_path: Path, fault: Callable[[Camera, Proxy], None], back_s: float
+    camera: Camera,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[[Camera, Proxy], None],
+    back_s: float,
 ) -> None:
+    monkeypatch.setattr(backoff, "REFUSED_S", REFUSED_S)
     with Proxy(camera.port) as proxy:
         run = Run(request_for(camera, tmp_path, port=proxy.port))
-        run.wait_for(int(FPS * PLAY_S / 2))
+        run.wait_for(FPS * 4)
         fault(camera, proxy)
         returned_s = time.monotonic()
         run.wait_back(back_s + 3)
         assert time.monotonic() - returned_s - 1 < back_s, "a second of it was played, too"
-        run.wait_for(run.stream.progress.frames + int(FPS * PLAY_S / 2))
+        run.wait_for(run.stream.progress.frames + FPS * 4)
         outcome = run.end()
     report = check_all(tmp_path, outcome)
     assert report["live"]["outages"] == report["live"]["reconnects"] == 1
-    assert longest_outage_s(tmp_path) > PLAY_S
+    assert longest_outage_s(tmp_path) > FAULT_S
 
 
 def test_a_camera_that_ends_again_and_again_is_opened_again_and_again(
@@ -121,11 +131,11 @@ def test_an_outage_that_lasts_at_the_end_is_told_and_shown(camera: Camera, tmp_p
     run = Run(request_for(camera, tmp_path))
     run.wait_for(2 * FPS)
     camera.kill()
-    time.sleep(PLAY_S / 4)
+    time.sleep(FAULT_S / 2)
     report = check_all(tmp_path, run.end())
     assert report["live"]["outages"] == 1
     assert report["live"]["reconnects"] == 0
-    assert longest_outage_s(tmp_path) > PLAY_S / 4 - STEP_S
+    assert longest_outage_s(tmp_path) > FAULT_S / 2 - STEP_S
 
 
 def check_all(folder: Path, outcome: Outcome) -> dict[str, dict[str, float]]:
