@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from mien.contract.errors import SourceError, UsageError, WeightsError
+from model import vgg
 from model.checkpoint import read_info
 from tests.drawings import drawn_split, write_csv
 from training.config import Recipe, SoftLabels
@@ -19,6 +20,7 @@ from training.scoring import Looking, ask
 from training.soft_labels import load_soft_labels, make_soft_labels
 from training.train import fit
 
+NARROW = (8, 8, 16, 16, 16)
 TRAINING, PUBLIC = drawn_split(64, 1), drawn_split(28, 2)
 
 
@@ -177,8 +179,12 @@ def test_distillation_is_one_run_that_goes_on_where_it_was_stopped(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_recipes_for_an_accelerator_run_from_teachers_to_student(tmp_path: Path) -> None:
-    """As they are shipped, but for an epoch, batches and folds that a few drawn faces can fill."""
+def test_the_recipes_for_an_accelerator_run_from_teachers_to_student(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they are shipped, but for an epoch, batches and folds that a few drawn faces can fill, and
+    narrow layers."""
+    monkeypatch.setattr(vgg, "_WIDTHS", NARROW)
     public = drawn_split(14, 2)
     data = write_csv(tmp_path / "faces.csv", {"Training": drawn_split(40, 1), "PublicTest": public})
     names = ["teacher-vgg16", "teacher-vgg13"]
