@@ -1,5 +1,6 @@
 """Fixtures of the training package's tests."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,30 @@ def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_csv(tmp_path / "fer2013.csv", monkeypatch, training=False)
 
 
+@pytest.fixture(scope="session")
+def untaught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two networks that have learnt nothing."""
+    folder = tmp_path_factory.mktemp("untaught")
+    make_weights(folder / "w.safetensors", seed=0)
+    make_weights(folder / "other.safetensors", seed=1)
+    return folder
+
+
 @pytest.fixture
-def weights(tmp_path: Path) -> Path:
+def weights(untaught: Path, tmp_path: Path) -> Path:
     """A network that has learnt nothing."""
-    return make_weights(tmp_path / "w.safetensors", seed=0)
+    return shutil.copy(untaught / "w.safetensors", tmp_path / "w.safetensors")
 
 
 @pytest.fixture
-def other_weights(tmp_path: Path) -> Path:
+def other_weights(untaught: Path, tmp_path: Path) -> Path:
     """Another one."""
-    return make_weights(tmp_path / "other.safetensors", seed=1)
+    return shutil.copy(untaught / "other.safetensors", tmp_path / "other.safetensors")
 
 
-def make_weights(path: Path, seed: int) -> Path:
+def make_weights(path: Path, seed: int) -> None:
     torch.manual_seed(seed)
     info = WeightsInfo(
         "vgg11", 44, 0.5077, 0.255, recipe="none", recipe_sha256="00", temperatures={"single": 2.0}
     )
     save_weights(path, VGG("vgg11"), info)
-    return path
