@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.e2e.forkserver import ForkServer
 from tests.servers import Server
 
 
@@ -25,6 +26,12 @@ def server(folder: Path) -> Iterator[Server]:
     started = Server("valkey", folder / "server").start()
     yield started
     started.remove()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with ForkServer() as server:
+        yield server
 
 
 class Mien(Protocol):
@@ -48,11 +55,29 @@ def mien(tmp_path: Path) -> Mien:
             timeout=timeout_s,
             check=False,
         )
-        if check and done.returncode != 0:
-            pytest.fail(f"mien gave {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
+        return judged(done, check)
 
     return call
+
+
+@pytest.fixture
+def forked(forks: ForkServer, tmp_path: Path) -> Mien:
+    """As `mien`, at little cost: what is tested is the command, not its start."""
+
+    def call(
+        *arguments: object, timeout_s: float = 240, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        done = forks.run(arguments, tmp_path, limit_s=timeout_s)
+        told = done.returncode, done.stdout, done.stderr
+        return judged(subprocess.CompletedProcess(arguments, *told), check)
+
+    return call
+
+
+def judged(done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:
+    if check and done.returncode != 0:
+        pytest.fail(f"mien gave {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
 
 
 def command(*arguments: object) -> list[str]:

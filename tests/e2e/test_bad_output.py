@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -21,18 +21,12 @@ class Refused(Protocol):
     def __call__(self, *arguments: object, code: int = 2) -> str: ...
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as server:
-        yield server
-
-
 @pytest.fixture
-def refused(server: ForkServer, tmp_path: Path) -> Refused:
+def refused(forks: ForkServer, tmp_path: Path) -> Refused:
     """The one line of a run in the test's folder that is refused with that code."""
 
     def call(*arguments: object, code: int = 2) -> str:
-        done = server.run(["run", *arguments], tmp_path)
+        done = forks.run(["run", *arguments], tmp_path)
         (line,) = done.stderr.splitlines()
         assert done.returncode == code, line
         assert done.stdout == ""

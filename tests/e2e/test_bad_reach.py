@@ -18,12 +18,6 @@ CHEAP = ("--detector", "haar", "--analyze-fps", "1")
 ANNOTATED = ("-o", "out.mp4", "--results", "r.jsonl", *CHEAP)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as server:
-        yield server
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A folder with a clip of its own, and a secret beside it."""
@@ -34,10 +28,10 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def refuse(server: ForkServer, folder: Path, source: object) -> str:
+def refuse(forks: ForkServer, folder: Path, source: object) -> str:
     """The one line of a refused run that left nothing."""
     before = sorted(folder.iterdir())
-    done = server.run(["run", *ANNOTATED, "--", source], folder, limit_s=60)
+    done = forks.run(["run", *ANNOTATED, "--", source], folder, limit_s=60)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (3, ""), line
     assert line.startswith("mien: cannot read ")
@@ -56,10 +50,10 @@ def concat(*names: str) -> str:
 
 @pytest.mark.parametrize(("name", "form"), [("a.m3u8", hls), ("a.txt", concat), ("a.mp4", concat)])
 def test_a_playlist_reads_its_own_folder(
-    server: ForkServer, home: Path, name: str, form: Form
+    forks: ForkServer, home: Path, name: str, form: Form
 ) -> None:
     (home / name).write_text(form("own.ts"))
-    done = server.run(["run", name, *ANNOTATED], home)
+    done = forks.run(["run", name, *ANNOTATED], home)
     assert done.returncode == 0, done.stderr
 
 
@@ -71,31 +65,31 @@ TARGETS = ("file:///etc/hostname", "/etc/hostname", "../secret.ts", "file:../sec
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("name", "form"), [("a.mp4", hls), ("a.txt", concat)])
 def test_a_playlist_reaches_nothing_outside_its_folder(
-    server: ForkServer, home: Path, name: str, form: Form, target: str
+    forks: ForkServer, home: Path, name: str, form: Form, target: str
 ) -> None:
     (home / name).write_text(form("own.ts", target))
-    assert f"{name}: it is a playlist that " in refuse(server, home, name)
+    assert f"{name}: it is a playlist that " in refuse(forks, home, name)
 
 
 @pytest.mark.parametrize("form", [hls, concat])
 def test_a_playlist_on_the_disk_does_not_reach_the_net(
-    server: ForkServer, home: Path, form: Form
+    forks: ForkServer, home: Path, form: Form
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.2)
         port = listener.getsockname()[1]
         (home / "a.mp4").write_text(form("own.ts", f"http://127.0.0.1:{port}/a.ts"))
-        refuse(server, home, "a.mp4")
+        refuse(forks, home, "a.mp4")
         with pytest.raises(TimeoutError):
             listener.accept()
 
 
 @pytest.mark.parametrize("name", ["a.sdp", "a.mp4"])
-def test_a_description_of_a_session_is_no_video(server: ForkServer, home: Path, name: str) -> None:
+def test_a_description_of_a_session_is_no_video(forks: ForkServer, home: Path, name: str) -> None:
     (home / name).write_text(
         "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 33\n"
     )
-    refuse(server, home, name)
+    refuse(forks, home, name)
 
 
 @pytest.mark.parametrize(
@@ -107,10 +101,10 @@ def test_a_description_of_a_session_is_no_video(server: ForkServer, home: Path, 
      "/dev/zero", "/dev/stdin", "FILE:///etc/hostname", "*.ts", "own%d.ts", "own.ts?x"],
 )  # fmt: skip
 def test_an_address_is_a_file_or_one_of_four_protocols(
-    server: ForkServer, home: Path, address: str
+    forks: ForkServer, home: Path, address: str
 ) -> None:
     """FFmpeg would take most of these for something else."""
-    refuse(server, home, address)
+    refuse(forks, home, address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -145,8 +139,8 @@ def web() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", ["away", "hls", "concat"])
 def test_a_server_cannot_make_us_read_a_local_file(
-    server: ForkServer, home: Path, web: str, kind: str
+    forks: ForkServer, home: Path, web: str, kind: str
 ) -> None:
     secret = (home.parent / "secret.ts").as_posix()
-    refuse(server, home, f"{web}/{kind}{secret}")
-    refuse(server, home, f"{web}/{kind}/etc/passwd")
+    refuse(forks, home, f"{web}/{kind}{secret}")
+    refuse(forks, home, f"{web}/{kind}/etc/passwd")

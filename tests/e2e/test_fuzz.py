@@ -6,7 +6,6 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,12 +36,6 @@ PHOTO_OUTPUT = ("-o", "out.png")
 MISFITS = ("a photo gives a photo", "a video gives a video", "cannot be opened here")
 """What is told where damage turns a video into a photo, the other way round, or into a size that
 the encoder does not take."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    with ForkServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +76,7 @@ def check(done: Done, folder: Path, inputs: set[str], arguments: tuple[str, ...]
 )
 @pytest.mark.timeout(0 if LONGER else 300)
 def test_no_damage_brings_a_run_down(
-    server: ForkServer,
+    forks: ForkServer,
     seeds: dict[str, bytes],
     folder: Path,
     name: str,
@@ -97,7 +90,7 @@ def test_no_damage_brings_a_run_down(
     (folder / name).write_bytes(damaged(seeds[name], seeds[other], damages))
     if name.startswith("photo") and "-o" in wanted:
         wanted = PHOTO_OUTPUT
-    done = server.run(["run", name, *wanted, *CHEAP], folder, limit_s=LIMIT_S)
+    done = forks.run(["run", name, *wanted, *CHEAP], folder, limit_s=LIMIT_S)
     note(f"{done} in {folder}")
     check(done, folder, {name, "part.ts"}, wanted)
 
