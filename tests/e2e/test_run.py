@@ -29,6 +29,12 @@ def clip(tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute, so that a run can be stopped in the middle."""
+    return make_face_clip(tmp_path_factory.mktemp("long") / "clip.mp4", frames=1500, size=SIZE)
+
+
 def video_of(path: Path) -> tuple[int, float]:
     """Frames and seconds of the video, by decoding it."""
     with av.open(path) as container:
@@ -75,8 +81,8 @@ def test_a_clip_gives_an_annotated_clip_and_the_numbers(
     assert "1.2 s" in done.stdout
 
 
-def test_the_box_is_drawn_on_the_face(mien: Mien, tmp_path: Path, clip: Path) -> None:
-    mien("run", clip, "-o", "out.mkv", "--crf", 10)
+def test_the_box_is_drawn_on_the_face(forked: Mien, tmp_path: Path, clip: Path) -> None:
+    forked("run", clip, "-o", "out.mkv", "--crf", 10)
     with av.open(clip) as source, av.open(tmp_path / "out.mkv") as output:
         pairs = zip(source.decode(video=0), output.decode(video=0), strict=True)
         for number, (before, after) in enumerate(pairs):
@@ -94,18 +100,20 @@ def test_the_box_is_drawn_on_the_face(mien: Mien, tmp_path: Path, clip: Path) ->
 
 @pytest.mark.parametrize(("fps", "frames"), [("24", 29), ("60", 72), ("12.5", 15)])
 def test_a_constant_rate_keeps_the_duration(
-    mien: Mien, tmp_path: Path, clip: Path, fps: str, frames: int
+    forked: Mien, tmp_path: Path, clip: Path, fps: str, frames: int
 ) -> None:
-    mien("run", clip, "-o", "out.mp4", "--fps", fps, "--results", "r.jsonl")
+    forked("run", clip, "-o", "out.mp4", "--fps", fps, "--results", "r.jsonl")
     found, seconds = video_of(tmp_path / "out.mp4")
     assert found == frames
     assert seconds == pytest.approx(36 * 1001 / 30000, abs=1 / float(fps))
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 12  # they do not depend on it
 
 
-def test_two_runs_give_the_same_numbers(mien: Mien, tmp_path: Path, clip: Path) -> None:
+def test_two_runs_give_the_same_numbers(
+    mien: Mien, forked: Mien, tmp_path: Path, clip: Path
+) -> None:
     mien("run", clip, "--no-video", "--results", "a.csv", "--analyze-fps", "all")
-    mien("run", clip, "--no-video", "--results", "b.csv", "--analyze-fps", "all")
+    forked("run", clip, "--no-video", "--results", "b.csv", "--analyze-fps", "all")
     first, second = (
         np.genfromtxt(tmp_path / name, delimiter=",", skip_header=1, usecols=range(6))
         for name in ("a.csv", "b.csv")
@@ -114,9 +122,9 @@ def test_two_runs_give_the_same_numbers(mien: Mien, tmp_path: Path, clip: Path) 
     assert np.abs(first - second).max() <= 0.5
 
 
-def test_a_photo_gives_a_photo(mien: Mien, tmp_path: Path) -> None:
+def test_a_photo_gives_a_photo(forked: Mien, tmp_path: Path) -> None:
     Image.fromarray(face_photo()).save(tmp_path / "in.png")
-    mien("run", "in.png", "-o", "out.png", "--results", "r.jsonl")
+    forked("run", "in.png", "-o", "out.png", "--results", "r.jsonl")
     with Image.open(tmp_path / "out.png") as image:
         after = np.asarray(image.convert("RGB"))
     change = np.abs(after.astype(int) - face_photo().astype(int)).max(axis=2) > 0
@@ -129,15 +137,15 @@ def test_a_photo_gives_a_photo(mien: Mien, tmp_path: Path) -> None:
     assert iou(box, np.array([FACE_BOX], np.float32))[0, 0] > 0.5
 
 
-def test_blurred_faces_cannot_be_read_any_more(mien: Mien, tmp_path: Path, clip: Path) -> None:
-    mien("run", clip, "-o", "blurred.mp4", "--blur")
-    mien("run", "blurred.mp4", "--no-video", "--results", "r.jsonl")
+def test_blurred_faces_cannot_be_read_any_more(forked: Mien, tmp_path: Path, clip: Path) -> None:
+    forked("run", clip, "-o", "blurred.mp4", "--blur")
+    forked("run", "blurred.mp4", "--no-video", "--results", "r.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert not any(line["faces"] for line in lines)
 
 
-def test_numbers_alone_need_no_output(mien: Mien, tmp_path: Path, clip: Path) -> None:
-    mien("run", clip, "--no-video", "--results", "r.jsonl", "--report", "r.json")
+def test_numbers_alone_need_no_output(forked: Mien, tmp_path: Path, clip: Path) -> None:
+    forked("run", clip, "--no-video", "--results", "r.jsonl", "--report", "r.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "r.json", "r.jsonl"]
     frames = json.loads((tmp_path / "r.json").read_text())["frames"]
     assert frames["analysed-only"] == 12
@@ -145,38 +153,37 @@ def test_numbers_alone_need_no_output(mien: Mien, tmp_path: Path, clip: Path) ->
 
 
 def test_an_output_that_is_there_is_replaced_only_when_asked(
-    mien: Mien, tmp_path: Path, clip: Path
+    forked: Mien, tmp_path: Path, clip: Path
 ) -> None:
     for name in ("out.mp4", "r.jsonl", "r.json"):
         (tmp_path / name).write_text("mine")
     arguments = ["run", clip, "-o", "out.mp4", "--results", "r.jsonl", "--report", "r.json"]
-    refused = mien(*arguments, check=False)
+    refused = forked(*arguments, check=False)
     assert refused.returncode == 2
     assert len(refused.stderr.splitlines()) == 1
     assert "--overwrite" in refused.stderr
     assert all((tmp_path / n).read_text() == "mine" for n in ("out.mp4", "r.jsonl", "r.json"))
-    mien(*arguments, "--overwrite")
+    forked(*arguments, "--overwrite")
     assert video_of(tmp_path / "out.mp4")[0] == 36
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    clip = make_face_clip(tmp_path / "clip.mp4", frames=1500, size=SIZE)
-    process = _started(tmp_path, clip)
+def test_an_interrupted_run_leaves_nothing_behind(
+    tmp_path: Path, long_clip: Path, number: signal.Signals
+) -> None:
+    process = _started(tmp_path, long_clip)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.splitlines()[-1].startswith("mien: interrupted")
-    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
-    clip = make_face_clip(tmp_path / "clip.mp4", frames=1500, size=SIZE)
-    process = _started(tmp_path, clip)
+def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path: Path, long_clip: Path) -> None:
+    process = _started(tmp_path, long_clip)
     process.kill()
     process.communicate(timeout=60)
-    visible = [p.name for p in tmp_path.iterdir() if not p.name.startswith(".")]
-    assert visible == ["clip.mp4"]
+    assert [p.name for p in tmp_path.iterdir() if not p.name.startswith(".")] == []
 
 
 def _started(folder: Path, clip: Path) -> subprocess.Popen[str]:
