@@ -65,8 +65,8 @@ def await_live(cli: Cli, job: str, frames: int) -> dict[str, Any]:
 
 
 def cancel(cli: Cli, job: str) -> dict[str, Any]:
-    done = cli("cancel", job)
-    assert done.returncode == 0, done.stderr
+    with Jobs(cli.server.url) as jobs:
+        jobs.cancel(job)
     return cli.await_state(job, "cancelled", "failed")
 
 
@@ -110,7 +110,8 @@ def test_a_camera_is_watched_until_it_is_cancelled(cli: Cli, camera: Camera) -> 
         status = await_live(cli, job, 75)
         line = cli("status", job).stdout
         listener.wait_for(25)
-        ended = cancel(cli, job)
+        assert cli("cancel", job).stdout == f"{job} is being cancelled\n"
+        ended = cli.await_state(job, "cancelled", "failed")
     assert (ended["state"], ended["error"]) == ("cancelled", None)
     assert status["live"]["fps"] > 10
     assert status["live"]["latency_p95_s"] < 1
@@ -133,7 +134,8 @@ def test_who_follows_a_camera_s_job_to_its_cancel_exits_as_from_a_run_that_was_e
     options = ("-o", "cam.mkv", "--id", "followed", "--wait")
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(attach, cli, camera.url(), *options)
-        wait_for(lambda: "followed" in cli("jobs").stdout)
+        with Jobs(cli.server.url) as jobs:
+            wait_for(lambda: jobs.has("followed"))
         await_live(cli, "followed", 25)
         cancel(cli, "followed")
         assert following.result().splitlines()[0] == "followed"
@@ -210,7 +212,8 @@ def test_a_camera_s_job_that_is_tried_again_goes_on_with_its_own(
     await_live(cli, job, 75)
     cancel(cli, job)
     before = results(cli)
-    assert cli("retry", job).returncode == 0
+    with Jobs(cli.server.url) as jobs:
+        jobs.retry(job)
     await_live(cli, job, 75)
     ended = cancel(cli, job)
     assert (ended["state"], ended["error"], ended["attempts"]) == ("cancelled", None, 2)
@@ -314,10 +317,12 @@ def test_what_cannot_be_is_refused_before_it_is_queued(
     (cli.folder / "clip.mp4").touch()
     notes = cli.folder / "notes.jsonl"
     notes.write_text('{"precious": 1}')
-    before = cli("jobs").stdout
+    with Jobs(cli.server.url) as jobs:
+        before = jobs.all()
     done = cli("attach", source, *options, env={"MIEN_SECRET": ""})
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "hunter2" not in done.stderr
     assert notes.read_text() == '{"precious": 1}'
-    assert cli("jobs").stdout == before
+    with Jobs(cli.server.url) as jobs:
+        assert jobs.all() == before
