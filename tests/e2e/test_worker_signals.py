@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from mien.jobs.queue import Jobs
 from tests.agreement import lines_of, times_of
 from tests.broadcast import Silent, served
 from tests.deployment import (
@@ -173,7 +174,8 @@ def test_a_server_that_forgets_everything_costs_no_frame_of_a_running_job(
             cli.server.kill()
             time.sleep(0.5)
             cli.server.start()
-            wait_for(lambda: cli("jobs").stdout, 20)
+            with Jobs(cli.server.url) as jobs:
+                wait_for(jobs.all, 20)
         assert_whole(cli, job)
 
 
@@ -224,14 +226,15 @@ def test_a_video_that_was_replaced_before_a_retry_is_analysed_anew(
         served(partial(Silent, directory=tmp_path)) as host,
         stream_worker(cli.server, tmp_path / "log"),
         cli.server.client() as client,
+        Jobs(cli.server.url) as jobs,
     ):
         source = f"http://{host}/mine.mkv" if place == "web" else mine
         with running(cli, source, analyzers) as job:
-            cli("cancel", job)
+            jobs.cancel(job)
             cli.await_state(job, "cancelled", timeout_s=10)
         ((last, _),) = client.xrevrange(f"mien:log:{job}", count=1)
         make((176, 144))
-        assert cli("retry", job).returncode == 0
+        jobs.retry(job)
         assert_whole(cli, job, attempts=2)
         ((first, _),) = client.xrange(f"mien:log:{job}", count=1)
         assert client.xlen(f"mien:log:{job}") == FRAMES
