@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mien.jobs.queue import Jobs
 from tests.agreement import lines_of
 from tests.cameras import Camera, camera_clip
 from tests.deployment import Cli, horses, nursery, stream_worker
+from tests.e2e.forkserver import ForkServer
 from tests.servers import Server
 from tests.waiting import wait_for
 
@@ -32,7 +34,9 @@ def resident_mb(pid: int) -> float:
     return pages * 4096 / 1e6
 
 
-def test_eight_cameras_go_on_and_nothing_grows(server: Server, tmp_path: Path) -> None:
+def test_eight_cameras_go_on_and_nothing_grows(
+    forks: ForkServer, server: Server, tmp_path: Path
+) -> None:
     folder = tmp_path / "camera"
     folder.mkdir()
     camera_clip(folder / "clip.mp4")
@@ -42,11 +46,14 @@ def test_eight_cameras_go_on_and_nothing_grows(server: Server, tmp_path: Path) -
         Camera(folder) as camera,
         nursery(server, tmp_path / "analyzer.log", 1, "fake", -1, 5),
         stream_worker(server, tmp_path / "stream.log", "-c", CAMERAS) as worker,
+        Jobs(server.url) as jobs,
     ):
         for name in names:
             url = camera.url().replace("me:hunter2@", "")
-            done = cli("attach", url, "-o", f"{name}.mkv", "--results", f"{name}.jsonl",
-                       "--id", name, "--preset", "ultrafast")  # fmt: skip
+            done = forks.run(
+                ["attach", url, "-o", f"{name}.mkv", "--results", f"{name}.jsonl", "--id", name,
+                 "--preset", "ultrafast", "--redis-url", server.url], cli.folder,
+            )  # fmt: skip
             assert done.returncode == 0, done.stderr
         wait_for(lambda: all(cli.status(name)["done"] > SETTLE_FRAMES for name in names), 120)
         with server.client() as client:
@@ -64,7 +71,7 @@ def test_eight_cameras_go_on_and_nothing_grows(server: Server, tmp_path: Path) -
             assert status["done"] > frames[name] + 25
             assert status["live"]["outages"] == 0
         for name in names:
-            assert cli("cancel", name).returncode == 0
+            jobs.cancel(name)
         for name in names:
             assert cli.await_state(name, "cancelled")["attempts"] == 1
     for name in names:
