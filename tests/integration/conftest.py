@@ -1,5 +1,6 @@
 """A server with an empty queue of jobs, a clip to submit, and a camera."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +41,16 @@ def clip(tmp_path: Path) -> Path:
     return make_face_clip(tmp_path / "face.mp4", frames=3)
 
 
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return camera_clip(tmp_path_factory.mktemp("film") / "clip.mp4")
+
+
 @pytest.fixture
-def camera(tmp_path: Path) -> Iterator[Camera]:
+def camera(film: Path, tmp_path: Path) -> Iterator[Camera]:
     """One that serves a bright clip of 320x180 at 25 frames a second."""
     folder = tmp_path / "camera"
     folder.mkdir()
-    camera_clip(folder / "clip.mp4")
+    shutil.copy(film, folder)
     with Camera(folder) as camera:
         yield camera
