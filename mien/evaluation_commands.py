@@ -47,6 +47,13 @@ _LOOKING = (
         metavar="N",
         help="Pictures in one pass, views counted.  [default: what suits the device]",
     ),
+    click.option(
+        "--input-size",
+        "input_size_px",
+        type=int,
+        metavar="PX",
+        help="Side to which faces are resampled, 32 to 64.  [default: what the weights say]",
+    ),
 )
 
 
@@ -148,7 +155,7 @@ def evaluate(
     default="default",
     show_default="vgg19",
     metavar="NAME|FILE",
-    help="Weights that get temperatures.",
+    help="Weights that get temperatures, and a size of input where --input-size is given.",
 )
 @DATA
 @click.option(

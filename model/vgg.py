@@ -21,8 +21,8 @@ ARCHITECTURES = tuple(_BLOCKS)
 INITIALISATIONS = ("identity", "plain")
 """How a network may begin; see `VGG`."""
 
-SMALLEST_INPUT_PX = 32
-"""Five poolings leave nothing of a smaller picture."""
+INPUT_SIZES_PX = range(32, 65)
+"""Five poolings leave nothing of a smaller picture; of crops of 48 px larger ones show no more."""
 
 
 class VGG(nn.Module):

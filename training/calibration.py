@@ -69,7 +69,8 @@ def calibrate(
 ) -> list[Calibration]:
     """Writes the weights to `out`, with a temperature for each of the views and how good it is.
 
-    The views of `looking` do not matter. The tensors stay bit for bit the same.
+    The views of `looking` do not matter; its size of input, where it has one, is the weights' from
+    then on. The tensors stay bit for bit the same.
 
     Raises:
         SourceError: the data set is missing or damaged.
@@ -88,7 +89,8 @@ def calibrate(
         looked = dataclasses.replace(looking, views=views)
         logits = ask(weights, public.images, looked, on_pictures).logits
         found.append(judge(views, logits, public.labels))
-    describe_anew(weights, out, _described(info, found), overwrite=overwrite)
+    described = _described(looking.described(info), found)
+    describe_anew(weights, out, described, overwrite=overwrite)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mien.contract.errors import UsageError
 from model.preprocessing import CROP_PX, VIEWS
-from model.vgg import ARCHITECTURES, INITIALISATIONS, SMALLEST_INPUT_PX
+from model.vgg import ARCHITECTURES, INITIALISATIONS, INPUT_SIZES_PX
 from training.config import Recipe, SoftLabels
 
 PRECISIONS = ("fp32", "bf16")
@@ -53,7 +53,7 @@ def _rules(recipe: Recipe) -> list[tuple[bool, str, str]]:
         (recipe.initialisation in INITIALISATIONS, "initialisation", starts),
         (recipe.selection_views in VIEWS, "selection_views", f"one of {', '.join(VIEWS)}"),
         (recipe.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}"),
-        (all(SMALLEST_INPUT_PX <= size <= 64 for size in sizes), "size_px", "32 to 64"),
+        (all(size in INPUT_SIZES_PX for size in sizes), "size_px", "32 to 64"),
         (all(stage.epochs >= 1 for stage in recipe.stages), "epochs", "at least 1"),
         (recipe.batch >= 2, "batch", "at least 2"),
         (recipe.lr > 0, "lr", "above 0"),

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,6 +16,7 @@ from model.checkpoint import WeightsInfo, load_weights, weights_path
 from model.classifier import Classifier
 from model.preprocessing import VIEW_COUNTS, VIEWS
 from model.room import room_on
+from model.vgg import INPUT_SIZES_PX
 from training.fer2013 import Split
 from training.metrics import Floats
 from training.reliability import softmax
@@ -45,6 +46,8 @@ class Looking:
     """One of PRECISIONS."""
     batch: int | None = None
     """Pictures in one pass of the network, views counted; None is what suits the device."""
+    input_size_px: int | None = None
+    """Side to which faces are resampled; None is what the weights say."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
@@ -53,6 +56,15 @@ class Looking:
                 raise UsageError(f"{value} is none of {', '.join(allowed)}")
         if self.batch is not None and self.batch < 1:
             raise UsageError(f"a batch needs at least 1 picture, not {self.batch}")
+        if self.input_size_px not in (None, *INPUT_SIZES_PX):
+            raise UsageError(
+                f"faces of {self.input_size_px} px are not looked at, only of "
+                f"{INPUT_SIZES_PX[0]} to {INPUT_SIZES_PX[-1]}"
+            )
+
+    def described(self, info: WeightsInfo) -> WeightsInfo:
+        """What weights say of themselves, with the size that they are asked at."""
+        return replace(info, input_size_px=self.input_size_px or info.input_size_px)
 
     def numerics(self) -> dict[str, str]:
         """What besides weights and faces has a say in the last digits; it names no machine."""
@@ -86,6 +98,7 @@ def ask(
         UsageError: there is no room on the device.
     """
     network, info = load_weights(weights)
+    info = looking.described(info)
     device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
     at_once = max(_FACES_AT_ONCE[device.type], looking.batch or 0)
     parts = [np.zeros((0, len(info.labels)), np.float32)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mien.contract.errors import UsageError
 from model.checkpoint import load_weights, read_info, save_weights
 from model.classifier import Classifier
 from tests.splits import PUBLIC_ROWS
@@ -78,6 +79,22 @@ def test_weights_keep_temperatures_and_figures_and_their_tensors(
     assert after.metrics["public_accuracy_single"] == pytest.approx(found[0].accuracy, abs=1e-5)
     assert sum(pictures) == 13 * PUBLIC_ROWS
     load_weights(out)
+
+
+def test_weights_are_asked_at_another_size_and_keep_it(
+    public: Path, weights: Path, tmp_path: Path
+) -> None:
+    out, images = tmp_path / "calibrated.safetensors", load_split(public, "PublicTest").images
+    larger = Looking(input_size_px=47)
+    asked = ask(weights, images, larger)
+    assert asked.info.input_size_px == 47 != read_info(weights).input_size_px
+    calibrate(weights, public, out, larger)
+    kept = ask(out, images, Looking())
+    assert (kept.logits == asked.logits).all()
+    assert not (kept.logits == ask(weights, images, Looking()).logits).all()
+    for size_px in (0, 31, 65):
+        with pytest.raises(UsageError, match="only of 32 to 64"):
+            Looking(input_size_px=size_px)
 
 
 def test_single_precision_stays_single_precision(
