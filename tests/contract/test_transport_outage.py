@@ -52,7 +52,9 @@ class Run:
         self.offered = 0
         self.failures: list[BaseException] = []
         stages = (self._produce, self._mux, self._analyse)
-        self._threads = [threading.Thread(target=self._run, args=(stage,)) for stage in stages]
+        self._threads = [
+            threading.Thread(target=self._run, args=(stage,), daemon=True) for stage in stages
+        ]
         for thread in self._threads:
             thread.start()
 
