@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mien.contract.ledger import FRAME_STATES
@@ -24,6 +25,10 @@ from workers.sink import Sink
 
 BEHIND = {BUSY, LATE, SLOW_DECODER, SLOW_ENCODER}
 """Reasons for which a machine with other things to do gives up pictures of a camera."""
+
+
+RUNNING: list[Run] = []
+"""Those that nobody has ended yet."""
 
 
 class SlowSink:
@@ -55,9 +60,15 @@ class Run:
         self._eyes = pipeline or OneFace()
         self._transport, clock = transport or MemoryTransport(), StageClock()
         self._source = open_source(request.source, timeout_s=(2.0, 2.0))
-        self.stream = Stream(
-            request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock
-        )
+        try:
+            self.stream = Stream(
+                request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock
+            )
+        except BaseException:
+            self._transport.close()
+            self._source.close()
+            raise
+        RUNNING.append(self)
         if write_s:
             assert self.stream._sink is not None
             self.stream._sink = SlowSink(self.stream._sink, write_s)
@@ -100,9 +111,18 @@ class Run:
             self._group.join()
             return self.stream.finish()
         finally:
-            self.stream.abort()
-            self._transport.close()
-            self._source.close()
+            self.abort()
+
+    def abort(self) -> None:
+        """End it whatever it does; does nothing where it has ended."""
+        if self not in RUNNING:
+            return
+        RUNNING.remove(self)
+        self._stop()
+        with suppress(BaseException):  # whoever aborts it has a failure of his own
+            self._group.join(lambda: True)
+        self.stream.abort()
+        self._source.close()
 
 
 def request_for(

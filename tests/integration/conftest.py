@@ -10,7 +10,16 @@ import redis
 from mien.jobs.queue import Jobs
 from tests.cameras import Camera, camera_clip
 from tests.faces import make_face_clip
+from tests.live_runs import RUNNING
 from tests.servers import Server
+
+
+@pytest.fixture(autouse=True)
+def _no_run_goes_on() -> Iterator[None]:
+    """A test that fails in the middle of a live run leaves no thread to those after it."""
+    yield
+    for run in list(RUNNING):
+        run.abort()
 
 
 @pytest.fixture(scope="module")

@@ -71,17 +71,18 @@ def analyzer(server: Server) -> Iterator[None]:
         thread.join()
 
 
-def is_muxing() -> bool:
-    return any(thread.name == "muxer" for thread in threading.enumerate())
+def muxers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "muxer"}
 
 
 @contextmanager
-def meanwhile(action: Callable[[], None]) -> Iterator[None]:
-    """Does it beside the block, once the job waits for an analysis."""
+def meanwhile(action: Callable[[threading.Thread], None]) -> Iterator[None]:
+    """Does it beside the block, once the job waits for an analysis in a thread of its own."""
+    others = muxers()
 
     def run() -> None:
-        wait_for(is_muxing)
-        action()
+        wait_for(lambda: muxers() - others)
+        action(*(muxers() - others))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -94,9 +95,9 @@ def test_an_attempt_whose_server_is_away_for_too_long_asks_for_another(
 ) -> None:
     store = JobStore(RedisServer(server.url))
 
-    def be_away() -> None:
+    def be_away(muxer: threading.Thread) -> None:
         server.kill()
-        wait_for(lambda: not is_muxing())
+        wait_for(lambda: not muxer.is_alive())
         server.start()
 
     with meanwhile(be_away), pytest.raises(Interrupted, match="server was away"):
@@ -112,7 +113,7 @@ def test_a_job_that_waits_for_its_server_can_be_cancelled(
 ) -> None:
     """With its record on a server that is there."""
 
-    def be_away() -> None:
+    def be_away(_: threading.Thread) -> None:
         server.kill()
         jobs.store.wish_end("waits")
 
