@@ -17,6 +17,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A developer's own settings would reach every process that a test starts.
+for name in [name for name in os.environ if name.startswith("MIEN_")]:
+    if not name.startswith(("MIEN_TEST_", "MIEN_FUZZ_")):
+        del os.environ[name]
+
 REPOSITORY = Path(__file__).parent.parent
 
 
