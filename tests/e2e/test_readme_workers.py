@@ -1,6 +1,8 @@
 """The README's five lines for many processes do what it says."""
 
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -35,9 +37,15 @@ def test_the_five_lines_annotate_a_clip(tmp_path: Path, kind: str) -> None:
     before = ["set -e", "trap 'kill $(jobs -p); wait' EXIT", f"export PATH={tools}:$PATH"]
     server_up = next(at for at, line in enumerate(lines, 1) if line.startswith("redis-server"))
     script = "\n".join([*before, *lines[:server_up], "sleep 1", *lines[server_up:]])
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", script.replace(PORT, str(free_port()))],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            _, said = process.communicate(timeout=120)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started, too
+            raise
+    assert process.returncode == 0, said
     assert len(times_of(tmp_path / "annotated.mp4")) == 10
