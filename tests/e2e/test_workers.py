@@ -103,10 +103,11 @@ def test_a_job_of_three_analyzers_gives_what_one_process_gives(
     status = cli.await_state(job, "finished", "failed")
     times = [status.pop(f"{name}_s") for name in ("created", "started", "ended")]
     assert times == sorted(times)
+    assert status.pop("fps") > 0
     assert status == {
         "id": job, "state": "finished", "source": str(clip), "exit_code": 0,
         "done": FRAMES, "total": FRAMES, "attempts": 1,
-        "fps": pytest.approx(100, abs=100), "eta_s": None, "error": None, "live": None,
+        "eta_s": None, "error": None, "live": None,
         "outputs": [str(cli.folder / name) for name in ("out.mp4", "results.jsonl", "report.json")],
     }  # fmt: skip
     assert_agree(cli.folder, wanted)
