@@ -27,6 +27,7 @@ from tests.builders import make_clip
 from tests.cameras import Camera, camera_clip
 from tests.live_runs import Run, check_books, lines_of, request_for
 from tests.pipelines import Gate, NoFace, OneFace
+from tests.waiting import wait_for
 from workers.analyzer import MOST_DELIVERIES, Analyzer
 
 TRUSTED_S = 1.0
@@ -173,8 +174,8 @@ def test_the_picture_of_an_outage_is_hidden_whole_if_the_last_one_was(
     camera.kill()
     count = run.stream.progress.frames
     position_ns = run.stream.progress.position_ns
-    while run.stream.progress.position_ns < position_ns + 1_500_000_000:
-        assert run.stream.progress.frames < count + 25, "the camera is dead"
+    wait_for(lambda: run.stream.progress.position_ns >= position_ns + 1_500_000_000)
+    assert run.stream.progress.frames < count + 25, "the camera is dead"
     run.end()
     pictures = shown(tmp_path)
     assert len(pictures) > count
