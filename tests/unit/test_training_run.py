@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,14 +151,17 @@ def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
         fit(recipe(), faces(24), faces(12), run, report=lambda _: None)
 
 
-def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(run: Path) -> None:
+def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(
+    run: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(run, tmp_path / "run"))
     other = dataclasses.replace(recipe(), batch=6)
     with pytest.raises(WeightsError, match="begun with batch = 4"):
-        fit(other, faces(24), faces(12), run, resume=True, report=lambda _: None)
+        fit(other, faces(24), faces(12), out, resume=True, report=lambda _: None)
     lines: list[str] = []
-    fit(recipe(), faces(24), faces(12), run, resume=True, report=lines.append)
+    fit(recipe(), faces(24), faces(12), out, resume=True, report=lines.append)
     assert "resumed at step 6 of 18, with another augmentation, stages" in lines
-    assert read_info(run / "vgg11.safetensors").recipe_sha256 == recipe().sha256()
+    assert read_info(out / "vgg11.safetensors").recipe_sha256 == recipe().sha256()
 
 
 def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
