@@ -134,20 +134,25 @@ def test_a_camera_that_is_off_is_seen_and_so_is_its_return(
     wait_for(lambda: prometheus.ask("sum(mien_reconnects_total) > 0"))
 
 
-def test_work_without_an_analyzer_raises_the_alarm(
-    job: str, analyzers: list[Workers], prometheus: Prometheus
-) -> None:
+@pytest.fixture(scope="module")
+def dead(job: str, analyzers: list[Workers], prometheus: Prometheus) -> None:
+    """All analyzers, from here on."""
     assert "MienWorkWithoutAnalyzer" not in prometheus.firing()
     for one in analyzers:
         one.daemon.signal(signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("dead")
+def test_work_without_an_analyzer_raises_the_alarm(prometheus: Prometheus) -> None:
     wait_for(lambda: "MienWorkWithoutAnalyzer" in prometheus.firing())
     wait_for(lambda: prometheus.ask("max(mien_queue_frames) > 0"))
 
 
+@pytest.mark.usefixtures("dead")
 def test_a_camera_without_an_analyzer_goes_on_without_boxes(
     job: str, prometheus: Prometheus
 ) -> None:
-    """All analyzers are dead by now: there is nothing to wait for, and nothing to leave out."""
+    """There is nothing to wait for, and nothing to leave out."""
     wait_for(lambda: prometheus.ask("max(mien_analyzers)") == [0.0])
     shown, every = (
         f'sum(mien_frames_total{{kind="live", state=~"{states}"}})' for states in ("muxed-.+", ".+")
