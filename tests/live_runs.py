@@ -20,6 +20,7 @@ from mien.transport.ports import Transport
 from producer.source import open_source
 from tests.cameras import Camera
 from tests.pipelines import OneFace
+from tests.watcher import QUICK
 from workers.analyzer import Analyzer
 from workers.sink import Sink
 
@@ -59,7 +60,7 @@ class Run:
         """attended: whether an analyzer is there from the beginning; else see `attend`."""
         self._eyes = pipeline or OneFace()
         self._transport, clock = transport or MemoryTransport(), StageClock()
-        self._source = open_source(request.source, timeout_s=(2.0, 2.0))
+        self._source = open_source(request.source, timeout_s=QUICK)
         try:
             self.stream = Stream(
                 request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock

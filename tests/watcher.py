@@ -12,7 +12,7 @@ from mien.contract.frames import Frame, Gap
 from producer.live import LiveOptions, LiveSource
 from producer.source import open_source
 
-QUICK = (2.0, 2.0)
+QUICK = (8.0, 2.0)
 """Seconds that an opening and a read may take."""
 
 
