@@ -6,7 +6,7 @@ from mien.transport.keys import Lifetimes
 from mien.transport.ports import StreamPort, WorkPort
 from tests.analyses import record
 
-QUICK = Lifetimes(lease_s=1.0, renew_s=0.2, work_s=2.0, grace_s=2.0, heart_s=0.6, beat_s=0.1)
+QUICK = Lifetimes(lease_s=1.0, renew_s=0.2, work_s=2.0, grace_s=2.0, heart_s=1.5, beat_s=0.1)
 """So that tests need not wait long for what dies."""
 
 

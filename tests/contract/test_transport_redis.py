@@ -172,7 +172,7 @@ def test_a_long_batch_of_a_living_analyzer_is_not_stolen(
     stream.offer(image("a", 0))
     slow, idle = transport.work(), transport.work()
     (lease,) = slow.take(1, 1)
-    assert idle.take(1, 5 * QUICK.heart_s) == []
+    assert idle.take(1, 2 * QUICK.heart_s) == []
     slow.publish(lease, record(0))
     assert read_all(stream, 1) == [0]
 
