@@ -1,6 +1,5 @@
 """Reading the original CSV: whole, once, and with a clear word where it is damaged."""
 
-import contextlib
 import io
 import tarfile
 import zipfile
@@ -189,12 +188,11 @@ def test_a_packed_csv_is_read_and_a_broken_one_is_refused(tmp_path: Path, kind: 
         lambda content: b"",
         lambda content: b"not packed",
         lambda content: content[:middle] + bytes(8) + content[middle + 8 :],
-        lambda content: content[: len(content) - 12],
+        lambda content: content[: len(content.rstrip(b"\0")) - 12],  # a tape's end is padding
     ]
     for damage in damages:
         path.write_bytes(damage(whole))
-        # some damage leaves a row whole; anything else than a SourceError fails here
-        with contextlib.suppress(SourceError):
+        with pytest.raises(SourceError):
             read_csv(path)
 
 
