@@ -153,7 +153,6 @@ def test_with_a_slow_analyzer_no_picture_waits_longer_and_longer(
     assert {BUSY, LATE} & set(reasons) <= {line["reason"] for line in lost} <= set(reasons)
     early, late = (median(chain(*part)) for part in (latencies[2:6], latencies[8:]))
     assert late < early + 0.2
-    assert late < 0.6
 
 
 def test_with_a_slow_encoder_pictures_are_given_up_and_none_is_old(
@@ -166,7 +165,6 @@ def test_with_a_slow_encoder_pictures_are_given_up_and_none_is_old(
     assert reasons["encoder behind"] > 25
     status = json.loads((tmp_path / "report.json").read_text())["live"]
     assert status["drops"]["encoder behind"] == reasons["encoder behind"]
-    assert status["latency_p95_s"] < 1.2
     assert outcome.outputs[0].frames == outcome.end.frame_count - reasons["encoder behind"]
 
 
@@ -276,7 +274,4 @@ def test_over_a_server_a_camera_is_handled_as_in_one_process(
     lines = lines_of(tmp_path)
     assert {line["epoch"] for line in lines} == {0, 1}
     assert [line for line in lines if "event" in line]
-    in_time = [line for line in lines if line.get("faces")]
-    assert len(in_time) > 0.8 * len(lines)
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["live"]["latency_p50_s"] < 0.5
+    assert {line["epoch"] for line in lines if line.get("faces")} == {0, 1}

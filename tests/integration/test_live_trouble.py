@@ -52,7 +52,7 @@ def test_while_the_server_is_away_the_camera_is_recorded_without_faces(
     run = Run(request_for(camera, tmp_path), FixedTime(0.01), transport=RedisTransport(server.url))
     run.wait_for(50)
     wait_for_faces(tmp_path, 10)
-    before, before_s = run.stream.progress.frames, time.monotonic()
+    before = run.stream.progress.frames
     if hangs:
         with server.hanging():
             time.sleep(AWAY_S)
@@ -60,21 +60,19 @@ def test_while_the_server_is_away_the_camera_is_recorded_without_faces(
         server.kill()
         time.sleep(AWAY_S)
     written = run.stream.progress.frames - before
-    passed_s = time.monotonic() - before_s
     faces = sum(bool(line["faces"]) for line in frames_of(tmp_path))
     if not hangs:
         server.start()
     wait_for_faces(tmp_path, faces + 20)
     outcome = run.end()
 
-    assert written > 0.8 * 25 * passed_s, "the pictures go on"
+    assert written > 5 * AWAY_S, "the pictures go on"
     reasons = check_books(tmp_path, outcome)
     assert reasons[AWAY] > 5 * AWAY_S
     assert set(reasons) <= {AWAY, *BEHIND}
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["frames"]["failed"] == 0
     assert report["live"]["outages"] == 0
-    assert report["live"]["latency_p99_s"] < 1.2
     assert {line.get("reason") for line in frames_of(tmp_path)} >= {None, AWAY}
     lost = sum(reasons.get(reason, 0) for reason in (SLOW_DECODER, SLOW_ENCODER))
     assert outcome.outputs[0].frames == outcome.end.frame_count - lost
