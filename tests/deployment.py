@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,6 +110,20 @@ def analyzer(server: Server, log: Path, *options: object) -> Daemon:
     return daemon
 
 
+@contextmanager
+def stopping(nursery: Daemon, order: Path) -> Iterator[None]:
+    """Its analyzers stand still from the middle of the block's job to the block's end.
+
+    order: the file that the nursery looks for.
+    """
+    order.touch()
+    try:
+        yield
+    finally:
+        order.unlink(missing_ok=True)
+        nursery.signal(signal.SIGCONT)
+
+
 def nursery(server: Server, log: Path, count: int, kind: str, *options: object) -> Daemon:
     daemon = Daemon(
         sys.executable, "-m", "tests.nursery", server.url, count, kind, *options, log=log
@@ -142,9 +157,13 @@ def horses(worker: Daemon) -> list[int]:
     return [horse for child in children(worker.pid) for horse in children(child)]
 
 
-def is_alive(pid: int) -> bool:
+def state_of(pid: int) -> str:
+    """As the kernel has it: `T` is stopped; `Z`, dead, also where there is no such process."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+        return "Z"
+
+
+def is_alive(pid: int) -> bool:
+    return state_of(pid) != "Z"

@@ -23,6 +23,8 @@ from tests.deployment import (
     horses,
     is_alive,
     nursery,
+    state_of,
+    stopping,
     stream_worker,
 )
 from tests.faces import make_face_clip
@@ -31,6 +33,7 @@ from tests.waiting import wait_for
 
 FRAMES = 100
 IMAGE_MS = 20
+STOP = "stop"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def clip(folder: Path) -> Path:
 def analyzers(server: Server, folder: Path) -> Iterator[Daemon]:
     """Two that see the same face everywhere, and take their time."""
     log = folder / "analyzers.log"
-    with nursery(server, log, 2, "fake", -1, IMAGE_MS) as daemon:
+    with nursery(server, log, 2, "fake", -1, IMAGE_MS, folder / STOP) as daemon:
         yield daemon
 
 
@@ -63,15 +66,11 @@ def submit(cli: Cli, clip: Path | str) -> str:
 @contextmanager
 def running(cli: Cli, clip: Path | str, analyzers: Daemon) -> Iterator[str]:
     """A job that has written frames and cannot write its last before the end of the block."""
-    job = submit(cli, clip)
-    try:
-        with cli.server.client() as client:
-            wait_for(lambda: client.xlen(f"mien:log:{job}") > FRAMES / 6)
-        analyzers.signal(signal.SIGSTOP)
+    with stopping(analyzers, analyzers.log.with_name(STOP)):
+        job = submit(cli, clip)
+        wait_for(lambda: state_of(analyzers.pid) == "T")
         cli.await_state(job, "running")
         yield job
-    finally:
-        analyzers.signal(signal.SIGCONT)
 
 
 def assert_whole(cli: Cli, job: str, attempts: int = 1) -> None:
