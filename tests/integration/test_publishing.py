@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cameras import Gatekeeper
 from tests.live import INFO, feed, is_gapless, settings_for, shown
 from tests.publishing import ROOT, listening, process_lines, recording
 from tests.servers import free_port
@@ -119,6 +120,19 @@ def test_a_server_that_wants_a_password_gets_it_and_nobody_else_does(
             assert PASSWORD not in repr(running.sink.health())
             assert running.finish() == {}
         assert shown(tmp_path / "server.ts") == list(range(100))
+
+
+def test_another_password_than_the_servers_is_told(tmp_path: Path) -> None:
+    patience = Patience(first_retry_s=0.1, last_retry_s=60.0)
+    with (
+        Gatekeeper(free_port(), f"user:{PASSWORD}", digest=True) as keeper,
+        camera(tmp_path, f"rtsp://user:{PASSWORD}-not@127.0.0.1:{keeper.port}/cam", patience) as it,
+    ):
+        it.run(10)
+        wait_for(lambda: it.health().reason is not None)
+        assert "401" in str(it.health().reason)
+        assert PASSWORD not in repr(it.sink.health())
+        assert it.finish() == {UNREACHABLE: 10}
 
 
 def test_a_wrong_password_is_told_and_not_tried_again_soon(tmp_path: Path) -> None:
