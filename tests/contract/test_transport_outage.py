@@ -297,6 +297,25 @@ def test_the_right_password_opens_the_port_and_the_socket(
         transport.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_options_that_a_url_may_have_are_used(
+    make_server: Callable[..., Server], kind: str
+) -> None:
+    server = make_server(kind, password=SECRET)
+    options = (
+        f"db=2&client_name=mine&username=default&password={SECRET}&socket_keepalive=true"
+        "&max_connections=9"
+    )
+    with (
+        closing(RedisServer(f"redis://127.0.0.1:{server.port}?{options}")) as connection,
+        server.client() as client,
+    ):
+        connection.call(lambda other: other.set("a", "b"), patience_s=5)
+        assert ("mine", "2") in {(one["name"], one["db"]) for one in client.client_list()}
+        assert client.get("a") is None
+        assert connection._client.connection_pool.max_connections == 9
+
+
 @pytest.mark.parametrize(
     "url",
     [
