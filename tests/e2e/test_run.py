@@ -1,5 +1,6 @@
 """`mien run` as a user meets it."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -200,3 +202,19 @@ def _started(folder: Path, clip: Path) -> subprocess.Popen[str]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return process
+
+
+def test_a_parquet_file_says_where_its_numbers_come_from(mien: Mien, tmp_path: Path) -> None:
+    clip = make_face_clip(tmp_path / "short.mp4", frames=3)
+    mien(
+        "run", "short.mp4", "--no-video", "--results", "r.parquet", "--report", "r.json",
+        "--min-confidence", "0.8",
+    )  # fmt: skip
+    told = json.loads(pyarrow.parquet.read_schema(tmp_path / "r.parquet").metadata[b"mien"])
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert told == {name: report[name] for name in told}
+    assert set(told) >= {"mien", "source", "settings", "weights", "numerics"}
+    assert told["source"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
+    assert told["settings"]["min_confidence"] == 0.8
+    assert told["weights"]["architecture"] == "vgg19"
+    assert told["numerics"]["device"] in {"cpu", "cuda"}
