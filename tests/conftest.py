@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -22,6 +24,8 @@ for name in [name for name in os.environ if name.startswith("MIEN_")]:
     if not name.startswith(("MIEN_TEST_", "MIEN_FUZZ_")):
         del os.environ[name]
 
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -32,3 +36,31 @@ def media() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test media at {folder}; set MIEN_TEST_MEDIA")
     return folder
+
+
+MACHINES = (
+    "CUDA", "GPU", "root", "webcam", "vivid", "GStreamer", "media", "kubectl", "disk", "mallopt",
+    "oneDNN",
+)  # fmt: skip
+"""What a machine may be without. With MIEN_TEST_STRICT every other skip is a failure: it tells of a
+tool that should be there."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return strictly((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return strictly((yield))
+
+
+def strictly(report: Report) -> Report:
+    """A report of a skip, as it counts."""
+    strict = bool(os.environ.get("MIEN_TEST_STRICT")) and not hasattr(report, "wasxfail")
+    if strict and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if not any(word in reason for word in MACHINES):
+            report.outcome, report.longrepr = "failed", reason
+    return report
