@@ -42,7 +42,8 @@ LATER_S = 1.0
 
 BEHIND_S, FAR_BEHIND_S = 1.0, 3.0
 """A packet that waited so long is left out, up to the next picture that can be decoded without
-it; after the second time that picture is waited for."""
+it; after the second time that picture is waited for. Of a server that waits for us, a picture that
+is overdue by the second time is the last one before others are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Connection:
 
     @property
     def is_patient(self) -> bool:
-        """Whether its server waits for us: then no packet is old, and nothing is left out."""
+        """Whether its server waits for us: then no packet is old by itself."""
         return self.format == SEGMENTED
 
     def wait(self, limit_s: float) -> None:
@@ -121,6 +122,20 @@ class Connection:
             self._bytes -= oldest.packet.size
             self._changed.notify_all()
             return oldest
+
+    def skip_to(self, pts: int) -> None:
+        """Leave out what comes before the last picture up to that stamp that needs none before it.
+
+        Where there is none yet, nothing is left out: it would be for nothing.
+        """
+        with self._changed:
+            keys = [
+                n
+                for n, one in enumerate(self._packets)
+                if one.packet.is_keyframe and one.packet.pts is not None and one.packet.pts <= pts
+            ]
+            self.skipped += self._leave_out(max(keys, default=0))
+            self._changed.notify_all()
 
     def forget(self) -> None:
         """Leave out, uncounted, what came until now and is not needed for what comes next.

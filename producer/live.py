@@ -13,7 +13,7 @@ from mien.contract.errors import SourceError
 from mien.contract.frames import Capture, Frame, Gap
 from producer.addresses import Address
 from producer.backoff import Backoff
-from producer.connection import BEHIND_S, Connection
+from producer.connection import BEHIND_S, FAR_BEHIND_S, Connection
 from producer.decoding import CONNECTION_LOST, END_OF_FILE
 from producer.live_session import UNANSWERED, LivePicture, LiveSession, describe, why_lost
 from producer.live_times import LiveTimes
@@ -171,7 +171,8 @@ class LiveSource:
     def _show(self, session: LiveSession, picture: LivePicture) -> Iterator[Frame | Gap]:
         if self._gap is not None:
             self._times.anchor()
-            yield from self._end_gap(picture.capture.arrived_ns - self._origin_ns)
+            came_ns = picture.capture.arrived_ns - self._origin_ns
+            yield from self._end_gap(self._now_ns() if self._paced else came_ns)
         if session.epoch > self._last.epoch:
             self._times.anchor()
             self.reconnects += 1
@@ -182,11 +183,13 @@ class LiveSource:
     def _frame(self, session: LiveSession, picture: LivePicture) -> Frame:
         """The frame of a picture, when its time has come."""
         capture = picture.capture
-        self._origin_ns = self._origin_ns or capture.arrived_ns
-        arrived_ns = max(capture.arrived_ns, self._start_ns) - self._origin_ns
-        pts_ns = self._times.place(picture.stamp_ns, arrived_ns)
+        arrived_ns, now_ns = max(capture.arrived_ns, self._start_ns), time.monotonic_ns()
+        self._origin_ns = self._origin_ns or (now_ns if self._paced else arrived_ns)
+        pts_ns = self._times.place(
+            picture.stamp_ns, arrived_ns - self._origin_ns, now_ns - self._origin_ns
+        )
         if self._paced:
-            capture = self._pace(pts_ns, capture)
+            capture = self._pace(session, picture, pts_ns)
         self._last = capture
         self._tick_s = time.monotonic()
         index, self._index = self._index, self._index + 1
@@ -194,16 +197,21 @@ class LiveSource:
         self._size = made.width, made.height
         return Frame(index, pts_ns, made, capture)
 
-    def _pace(self, pts_ns: int, capture: Capture) -> Capture:
-        """Wait until a picture is due; it counts as captured then, or when it came after that."""
-        due_ns = self._origin_ns + pts_ns
-        self._stopping.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
-        shown_ns = min(due_ns, time.monotonic_ns())  # sooner where it was stopped
-        early_ns = max(0, shown_ns - capture.arrived_ns)
+    def _pace(self, session: LiveSession, picture: LivePicture, pts_ns: int) -> Capture:
+        """Wait until a picture is due; it counts as captured then, or now where that is over.
+
+        Where decoding is behind by much, what is due already is left out.
+        """
+        capture, late_ns = picture.capture, self._now_ns() - pts_ns
+        if late_ns > FAR_BEHIND_S * 1e9:
+            session.catch_up(picture, late_ns)
+        self._stopping.wait(max(0, -late_ns) / 1e9)
+        shown_ns = time.monotonic_ns()
+        if late_ns < 0:
+            shown_ns = min(shown_ns, self._origin_ns + pts_ns)  # sooner where it was stopped
+        held_ns = max(0, shown_ns - capture.arrived_ns)
         return replace(
-            capture,
-            utc_ns=capture.utc_ns + early_ns,
-            arrived_ns=capture.arrived_ns + early_ns,
+            capture, utc_ns=capture.utc_ns + held_ns, arrived_ns=capture.arrived_ns + held_ns
         )
 
     def _maker_for(self, session: LiveSession, picture: LivePicture) -> PictureMaker:

@@ -10,7 +10,7 @@ import av
 from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Capture, SourceInfo
+from mien.contract.frames import SECOND_NS, Capture, SourceInfo
 from mien.contract.pictures import Picture
 from producer.addresses import Address
 from producer.connection import ENDED, Arrived, Connection
@@ -113,6 +113,13 @@ class LiveSession:
             return [] if self._decoder is None else self._timed(self._decoder.flush())
         self._look_at_clock()
         return []
+
+    def catch_up(self, picture: LivePicture, late_ns: int) -> None:
+        """Leave out what need not be decoded to go on where a picture so late says we should be."""
+        stream, pts = self._connection.stream, picture.frame.pts
+        if stream is not None and pts is not None:
+            late_ticks = Fraction(late_ns, SECOND_NS) / (stream.time_base or AV_TIME_BASE)
+            self._connection.skip_to(pts + int(late_ticks))
 
     def release(self) -> None:
         """Give everything back. Returns at once, whatever the connection does."""

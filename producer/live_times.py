@@ -51,6 +51,7 @@ class LiveTimes:
 
     def __init__(self, *, paced: bool) -> None:
         """paced: pictures come in bursts, and are shown at their own rate all the same."""
+        self._paced = paced
         self._most_ahead_ns = SERVER_AHEAD_NS if paced else CAMERA_AHEAD_NS
         # what a server sends after its time is shown late, and all that follows it as well
         self._most_behind_ns = 0 if paced else BEHIND_NS
@@ -66,10 +67,14 @@ class LiveTimes:
         """The next picture is placed by the wall clock."""
         self._offset_ns = None
 
-    def place(self, stamp_ns: int, arrived_ns: int) -> int:
-        """The time of a picture with such a stamp, counted from its connection's beginning."""
+    def place(self, stamp_ns: int, arrived_ns: int, now_ns: int | None = None) -> int:
+        """The time of a picture with such a stamp, counted from its connection's beginning.
+
+        now_ns: when it is its turn, if that may be long after its arrival, as in a burst.
+        """
+        now_ns = arrived_ns if now_ns is None else now_ns
         if self._offset_ns is None:
-            self._offset_ns = arrived_ns - stamp_ns
+            self._offset_ns = (now_ns if self._paced else arrived_ns) - stamp_ns
         ahead_ns = stamp_ns + self._offset_ns - arrived_ns
         if ahead_ns > self._most_ahead_ns:
             self._offset_ns -= ahead_ns - self._most_ahead_ns

@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import av
 import cv2
 
-from tests.builders import Clip, add_video, draw_number, pictures
+from tests.builders import Clip, add_video, draw_number, pictures, write_clip
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -64,6 +66,46 @@ def broadcast(path: Path, seconds: int, over: threading.Event) -> None:
                 break
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
+
+
+@contextmanager
+def airing(
+    folder: Path, starts_s: Sequence[float], fps: int = 25
+) -> Iterator[tuple[str, list[str]]]:
+    """A server of a live playlist that is never ended, and the paths of what it sent so far.
+
+    starts_s: where the stamps of each segment begin, which is a second long; three are known at
+    once, then one more each second.
+    """
+    sent: list[str] = []
+    for number, start_s in enumerate(starts_s):
+        clip = Clip(frames=fps, fps=Fraction(fps), gop=fps, start_s=start_s)
+        write_clip(folder / f"{number}.ts", replace(clip, first_number=fps * number))
+    began_s = time.monotonic()
+
+    class Station(Silent):
+        def do_GET(self) -> None:
+            name = self.path.rpartition("/")[2]
+            sent.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            known = starts_s[: 3 + int(time.monotonic() - began_s)]
+            texts = {"live.m3u8": playlist_of(known)}
+            with suppress(OSError):
+                self.wfile.write(texts.get(name) or (folder / name).read_bytes())
+
+    with served(Station) as address:
+        yield f"http://{address}/live.m3u8", sent
+
+
+def playlist_of(starts_s: Sequence[float]) -> bytes:
+    """A playlist of segments of a second, without an end."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:1", "#EXT-X-MEDIA-SEQUENCE:0"]
+    for number, start_s in enumerate(starts_s):
+        if number and start_s != starts_s[number - 1] + 1:
+            lines.append("#EXT-X-DISCONTINUITY")
+        lines += ["#EXTINF:1.0,", f"{number}.ts"]
+    return "\n".join([*lines, ""]).encode()
 
 
 @contextmanager

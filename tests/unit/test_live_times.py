@@ -78,6 +78,14 @@ def test_segments_that_come_late_move_what_follows() -> None:
     assert times.place(6_000 * MS, 5_100 * MS) == 7_000 * MS
 
 
+def test_a_burst_is_placed_by_the_clock_when_it_is_its_turn() -> None:
+    times = LiveTimes(paced=True)
+    times.place(0, 0)
+    times.anchor()
+    assert times.place(40 * MS, 1 * MS, 3_000 * MS) == 3_000 * MS
+    assert times.place(80 * MS, 2 * MS, 3_001 * MS) == 3_040 * MS
+
+
 def test_arrivals_tell_the_interval_but_not_of_pictures_that_come_together() -> None:
     arrivals = Arrivals()
     told = [(arrivals.place(at), arrivals.interval_ns) for at in (70, 80, 95)]

@@ -1,0 +1,35 @@
+"""Live playlists that are not as one would have them, and a machine that is too slow for them."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mien.contract.live import SLOW_DECODER, SLOW_ENCODER
+from producer.live_decoder import Decoded, LiveDecoder
+from tests.broadcast import airing
+from tests.live_runs import Run, check_books, request_of
+from tests.waiting import wait_for
+
+
+class SlowDecoder(LiveDecoder):
+    """Takes four times as long for a picture as one of ten a second lasts."""
+
+    def _decode(self, packet: object) -> list[Decoded]:
+        time.sleep(0.4)
+        return super()._decode(packet)  # type: ignore[arg-type]
+
+
+def test_a_playlist_that_is_decoded_too_slowly_is_shown_with_pictures_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.live_session.LiveDecoder", SlowDecoder)
+    with airing(tmp_path, range(20), fps=10) as (address, _):
+        run = Run(request_of(address, tmp_path))
+        wait_for(lambda: run.stream.live_status()["drops"], 15)
+        before = run.stream.progress.frames
+        time.sleep(2)
+        outcome = run.end()
+    reasons = check_books(tmp_path, outcome)
+    assert reasons[SLOW_DECODER] > reasons.get(SLOW_ENCODER, 0)
+    assert outcome.outputs[0].frames > before
