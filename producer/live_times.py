@@ -15,6 +15,10 @@ SERVER_AHEAD_NS = 120_000_000_000
 BEHIND_NS = 1_000_000_000
 """How far a camera's stamps may fall behind the clock; further, and its clock is slow."""
 
+LEAP_NS = 5_000_000_000
+"""A server's stamps that go further ahead than this while less time passed were begun anew: nobody
+waits until the new ones are due."""
+
 TOGETHER_NS = 5_000_000
 """Pictures that come within less than this had been held up on the way, or had been read ahead."""
 
@@ -57,6 +61,8 @@ class LiveTimes:
         self._most_behind_ns = 0 if paced else BEHIND_NS
         self._offset_ns: int | None = None
         self._last_ns = -TICK_NS
+        self._before: tuple[int, int] | None = None
+        self._step_ns = 0
 
     @property
     def last_ns(self) -> int:
@@ -65,7 +71,7 @@ class LiveTimes:
 
     def anchor(self) -> None:
         """The next picture is placed by the wall clock."""
-        self._offset_ns = None
+        self._offset_ns = self._before = None
 
     def place(self, stamp_ns: int, arrived_ns: int, now_ns: int | None = None) -> int:
         """The time of a picture with such a stamp, counted from its connection's beginning.
@@ -75,12 +81,24 @@ class LiveTimes:
         now_ns = arrived_ns if now_ns is None else now_ns
         if self._offset_ns is None:
             self._offset_ns = (now_ns if self._paced else arrived_ns) - stamp_ns
+        if self._paced:
+            wait_ns = stamp_ns + self._offset_ns - now_ns
+            self._offset_ns -= self._leap_ns(stamp_ns, arrived_ns, wait_ns)
         ahead_ns = stamp_ns + self._offset_ns - arrived_ns
         if ahead_ns > self._most_ahead_ns:
             self._offset_ns -= ahead_ns - self._most_ahead_ns
         elif ahead_ns < -self._most_behind_ns:
             self._offset_ns -= ahead_ns + self._most_behind_ns
         return self.mark(stamp_ns + self._offset_ns)
+
+    def _leap_ns(self, stamp_ns: int, arrived_ns: int, wait_ns: int) -> int:
+        """By how much a stamp is too far ahead of the one before to be taken for a pause."""
+        before_ns, came_ns = self._before or (stamp_ns, arrived_ns)
+        self._before = stamp_ns, arrived_ns
+        usual_ns, self._step_ns = self._step_ns, stamp_ns - before_ns
+        paused_ns = max(usual_ns, arrived_ns - came_ns) + LEAP_NS
+        is_leap = self._step_ns > paused_ns and wait_ns > usual_ns + LEAP_NS
+        return self._step_ns - usual_ns if is_leap else 0
 
     def mark(self, time_ns: int) -> int:
         """A time that is this one, or as soon as possible after the last one."""

@@ -8,8 +8,10 @@ import pytest
 from mien.contract.live import SLOW_DECODER, SLOW_ENCODER
 from producer.live_decoder import Decoded, LiveDecoder
 from tests.broadcast import airing
+from tests.builders import read_number
 from tests.live_runs import Run, check_books, request_of
 from tests.waiting import wait_for
+from tests.watcher import Watcher
 
 
 class SlowDecoder(LiveDecoder):
@@ -33,3 +35,11 @@ def test_a_playlist_that_is_decoded_too_slowly_is_shown_with_pictures_left_out(
     reasons = check_books(tmp_path, outcome)
     assert reasons[SLOW_DECODER] > reasons.get(SLOW_ENCODER, 0)
     assert outcome.outputs[0].frames > before
+
+
+def test_a_leap_of_the_stamps_is_no_pause(tmp_path: Path) -> None:
+    starts_s = [*range(4), *range(304, 312)]
+    with airing(tmp_path, starts_s) as (address, _), Watcher(address) as watcher:
+        watcher.wait_for(lambda: len(watcher.frames) >= 125, 20)
+    assert read_number(watcher.frames[-1].picture) > 100, "the leap is behind them"
+    assert watcher.frames[-1].pts_ns < 60e9

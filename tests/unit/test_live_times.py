@@ -86,6 +86,28 @@ def test_a_burst_is_placed_by_the_clock_when_it_is_its_turn() -> None:
     assert times.place(80 * MS, 2 * MS, 3_001 * MS) == 3_040 * MS
 
 
+def test_stamps_of_a_server_that_leap_are_not_waited_for() -> None:
+    times = LiveTimes(paced=True)
+    stamps = [0, 40, 80, 300_080, 300_120, 300_160]
+    assert [times.place(at * MS, n * MS) // MS for n, at in enumerate(stamps)] == [
+        0, 40, 80, 120, 160, 200
+    ]  # fmt: skip
+
+
+def test_a_pause_of_a_server_is_kept() -> None:
+    times = LiveTimes(paced=True)
+    came = [0, 1, 20_000, 20_001]
+    stamps = [0, 40, 20_040, 20_080]
+    placed = [times.place(at * MS, n * MS) for n, at in zip(came, stamps, strict=True)]
+    assert placed == [at * MS for at in stamps]
+
+
+def test_pictures_of_a_server_may_be_far_apart() -> None:
+    times = LiveTimes(paced=True)
+    placed = [times.place(8_000 * n * MS, 0, max(0, 8_000 * (n - 1)) * MS) for n in range(5)]
+    assert [b - a for a, b in pairwise(placed)][1:] == [8_000 * MS] * 3
+
+
 def test_arrivals_tell_the_interval_but_not_of_pictures_that_come_together() -> None:
     arrivals = Arrivals()
     told = [(arrivals.place(at), arrivals.interval_ns) for at in (70, 80, 95)]
