@@ -28,7 +28,8 @@ TICK_S = 0.2
 """How often the output is told that there is still no picture."""
 
 STALE_AFTER_S = 1.0
-"""A source that gives no picture for so long, or for three of its intervals, has a gap."""
+"""A source that gives no picture for so long, or for three times that between its last two, has a
+gap."""
 
 _log = logging.getLogger(__name__)
 
@@ -248,10 +249,10 @@ class LiveSource:
         """How long after the last frame or gap the next gap is."""
         if self._gap is not None or self._session is None:
             return TICK_S
-        interval_ns = self._session.interval_ns
-        if interval_ns is None:  # however long that is, a read is longer
-            return self._timeouts[1]
-        return max(STALE_AFTER_S, 3e-9 * interval_ns)
+        spacing_ns, longest_s = self._session.spacing_ns, self._timeouts[1]
+        if spacing_ns is None:  # however long that is, a read is longer
+            return longest_s
+        return min(max(STALE_AFTER_S, 3e-9 * spacing_ns), longest_s)
 
     def _end_gap(self, now_ns: int) -> Iterator[Gap]:
         gap, self._gap = self._gap, None

@@ -60,6 +60,7 @@ class LiveSession:
         self._decoder: LiveDecoder | None = None
         self._aspect: PixelAspect | None = None
         self._timeline: Timeline | Arrivals | None = None
+        self._stamp_ns = self._step_ns = 0
         self.began_s = self._packet_s = time.monotonic()
         self._fruitless_ns: int | None = None
         """When the first packet since the last picture came that gave none."""
@@ -96,6 +97,13 @@ class LiveSession:
     def interval_ns(self) -> int | None:
         """How long the last picture is shown; 0 before the first, None where nothing tells yet."""
         return 0 if self._timeline is None else self._timeline.interval_ns
+
+    @property
+    def spacing_ns(self) -> int | None:
+        """The same, or the distance of the last two, if longer: cameras that save send fewer
+        pictures than they state."""
+        interval_ns = self.interval_ns
+        return None if interval_ns is None else max(interval_ns, self._step_ns)
 
     def pictures(self, wait_s: float) -> list[LivePicture]:
         """What has come by now; waits so long for it. Sets `cause` where no more will come."""
@@ -173,6 +181,7 @@ class LiveSession:
             stamp_ns = timeline.place(capture.arrived_ns)
         else:
             stamp_ns = timeline.place(frame.pts, frame.dts, frame.duration)
+        self._step_ns, self._stamp_ns = stamp_ns - self._stamp_ns, stamp_ns
         return LivePicture(frame, stamp_ns, capture, aspect.of(frame))
 
     def _look_at_clock(self) -> None:

@@ -8,13 +8,15 @@ from itertools import islice, pairwise
 from pathlib import Path
 from statistics import median
 
+import av
 import pytest
 
 from mien.contract.frames import Frame
 from producer.live import LiveSource
 from producer.source import open_source
 from tests.broadcast import Silent, broadcasting, photographing, served
-from tests.builders import make_clip, read_number
+from tests.builders import Clip, add_video, make_clip, pictures, read_number
+from tests.watcher import Watcher
 
 
 def test_a_live_playlist_is_shown_at_its_own_speed_until_it_is_ended(
@@ -69,6 +71,36 @@ def test_a_slow_camera_that_sends_jpegs_begins_without_an_outage() -> None:
         items = list(islice(source.frames(), 5))
         source.close()
     assert all(isinstance(item, Frame) for item in items)
+
+
+def test_a_camera_that_sends_fewer_pictures_than_it_states_has_no_outage_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.live.STALE_AFTER_S", 0.3)
+    slow_s = 0.6
+    times_s = [number / 25 for number in range(50)]
+    times_s += [2 + slow_s * number for number in range(1, 9)]
+    clip = Clip(frames=len(times_s), pts=[round(90_000 * at) for at in times_s])
+
+    class Sender(Silent):
+        def do_GET(self) -> None:  # noqa: N802 - what the library calls
+            self.send_response(200)
+            self.end_headers()
+            began_s = time.monotonic()
+            with (
+                suppress(OSError),
+                av.open(self.wfile, "w", format="mpegts", options={"flush_packets": "1"}) as out,
+            ):
+                video = add_video(out, clip)
+                video.options = {"tune": "zerolatency"}
+                for frame, at in zip(pictures(clip), times_s, strict=True):
+                    time.sleep(max(0.0, began_s + at - time.monotonic()))
+                    out.mux(video.encode(frame))
+
+    with served(Sender) as address, Watcher(f"http://{address}/clip.ts") as watcher:
+        watcher.wait_for(lambda: len(watcher.frames) > 55, 20)
+    since_ns, until_ns = watcher.frames[52].pts_ns, watcher.frames[55].pts_ns
+    assert not [gap for gap in watcher.outages if since_ns < gap.pts_ns < until_ns]
 
 
 @pytest.mark.parametrize("stated", [True, False])
