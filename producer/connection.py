@@ -34,6 +34,7 @@ NO_STAMPS = 128
 """FFmpeg's AVFMT_NOTIMESTAMPS, of a container that holds no times."""
 
 ENDED = "the stream ended"
+FINITE = "it sends a file now, which has an end"
 GARBLED = "what it sends cannot be read any more"
 """A webcam whose cable was pulled out gives such a picture, too."""
 
@@ -84,7 +85,7 @@ class Connection:
         self.cause = "it sends nothing any more"
         """Why it ended, in words without a name, once it has."""
         self.complete = False
-        """Whether it ended, on looking again, as a file that is there as a whole."""
+        """Whether it is a playlist that was ended: nothing will ever be added to it."""
         self.ended = False
         """Whether no packet will come any more."""
         self.skipped = 0
@@ -184,12 +185,14 @@ class Connection:
 
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
         with self._changed:
-            self.complete = kind_of(self._address, container) != "live"
+            is_finite = kind_of(self._address, container) != "live"
+            self.complete = is_finite and container.format.name == SEGMENTED
+            if is_finite:
+                self.cause = FINITE
+                return
             self.has_stamps = not container.format.flags & NO_STAMPS
             self.format, self.stream = container.format.name, stream
             self._changed.notify_all()
-        if self.complete:
-            return
         try:
             for packet in container.demux(stream):
                 if self._cut:

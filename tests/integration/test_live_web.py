@@ -9,13 +9,15 @@ from pathlib import Path
 from statistics import median
 
 import av
+import cv2
 import pytest
 
 from mien.contract.frames import Frame
+from producer.connection import FINITE
 from producer.live import LiveSource
 from producer.source import open_source
 from tests.broadcast import Silent, broadcasting, photographing, served
-from tests.builders import Clip, add_video, make_clip, pictures, read_number
+from tests.builders import Clip, add_video, draw_number, make_clip, pictures, read_number
 from tests.watcher import Watcher
 
 
@@ -71,6 +73,34 @@ def test_a_slow_camera_that_sends_jpegs_begins_without_an_outage() -> None:
         items = list(islice(source.frames(), 5))
         source.close()
     assert all(isinstance(item, Frame) for item in items)
+
+
+def test_a_camera_that_is_spoken_for_by_a_picture_is_waited_for() -> None:
+    """A proxy answers in its place, once, with a picture that has an end."""
+    answers = 0
+
+    class Proxied(Silent):
+        def do_GET(self) -> None:  # noqa: N802 - what the library calls
+            nonlocal answers
+            answers += 1
+            jpeg = cv2.imencode(".jpg", draw_number(answers, (160, 120)))[1].tobytes()
+            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
+            self.send_response(200)
+            with suppress(OSError):
+                if answers == 2:
+                    self.wfile.write(f"Server: proxy\r\n{head}\r\n".encode() + jpeg)
+                    return
+                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+                self.end_headers()
+                for _ in range(25):
+                    self.wfile.write(f"--next\r\n{head}\r\n".encode() + jpeg + b"\r\n")
+                    time.sleep(0.04)
+
+    with served(Proxied) as address, Watcher(f"http://{address}/video") as watcher:
+        watcher.wait_for(lambda: watcher.source.trouble == FINITE)
+        watcher.wait_for(lambda: watcher.source.reconnects == 1)
+    assert read_number(watcher.frames[-1].picture) == 3
+    assert watcher.source.reason == "stopped"
 
 
 def test_a_camera_that_sends_fewer_pictures_than_it_states_has_no_outage_for_each(
