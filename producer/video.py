@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import av
 from av.container import InputContainer
+from av.stream import Discard
 from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
@@ -21,6 +22,9 @@ from producer.opening import Timeouts, open_container
 from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
 from producer.strays import steadied
 from producer.timestamps import LONGEST_S, Timeline, to_ns
+
+RENDITIONS = ("hls", "dash")
+"""FFmpeg's names of what has each stream in files of its own."""
 
 
 class VideoSource:
@@ -140,7 +144,7 @@ def adopt(address: Address, container: InputContainer) -> VideoSource:
 
 
 def checked_stream(address: Address, container: InputContainer) -> VideoStream:
-    """The stream to show.
+    """The stream to show; what else would have to be fetched is not.
 
     Raises:
         SourceError: there is none, or it cannot be decoded, or it is too large.
@@ -154,6 +158,9 @@ def checked_stream(address: Address, container: InputContainer) -> VideoStream:
     width, height = square_pixels(stored, stream.sample_aspect_ratio or SQUARE)
     if width * height > probe.MAX_PIXELS:
         raise SourceError(f"cannot read {address.name}: its picture is too large")
+    for other in container.streams if container.format.name in RENDITIONS else ():
+        if other.index != stream.index:
+            other.discard = Discard.all
     return stream
 
 

@@ -75,7 +75,8 @@ def airing(
     """A server of a live playlist that is never ended, and the paths of what it sent so far.
 
     starts_s: where the stamps of each segment begin, which is a second long; three are known at
-    once, then one more each second.
+    once, then one more each second. `/live.m3u8` names them; `/all.m3u8` names three such
+    playlists, in folders.
     """
     sent: list[str] = []
     for number, start_s in enumerate(starts_s):
@@ -90,7 +91,7 @@ def airing(
             self.send_response(200)
             self.end_headers()
             known = starts_s[: 3 + int(time.monotonic() - began_s)]
-            texts = {"live.m3u8": playlist_of(known)}
+            texts = {"live.m3u8": playlist_of(known), "all.m3u8": playlist_of_playlists(3)}
             with suppress(OSError):
                 self.wfile.write(texts.get(name) or (folder / name).read_bytes())
 
@@ -105,6 +106,14 @@ def playlist_of(starts_s: Sequence[float]) -> bytes:
         if number and start_s != starts_s[number - 1] + 1:
             lines.append("#EXT-X-DISCONTINUITY")
         lines += ["#EXTINF:1.0,", f"{number}.ts"]
+    return "\n".join([*lines, ""]).encode()
+
+
+def playlist_of_playlists(count: int, name: str = "live.m3u8") -> bytes:
+    """A playlist that names others, in folders, from which a player takes one."""
+    lines = ["#EXTM3U"]
+    for number in range(count):
+        lines += [f"#EXT-X-STREAM-INF:BANDWIDTH={(count - number) * 100_000}", f"{number}/{name}"]
     return "\n".join([*lines, ""]).encode()
 
 

@@ -43,3 +43,13 @@ def test_a_leap_of_the_stamps_is_no_pause(tmp_path: Path) -> None:
         watcher.wait_for(lambda: len(watcher.frames) >= 125, 20)
     assert read_number(watcher.frames[-1].picture) > 100, "the leap is behind them"
     assert watcher.frames[-1].pts_ns < 60e9
+
+
+def test_of_several_playlists_only_the_one_that_is_shown_is_fetched(tmp_path: Path) -> None:
+    with (
+        airing(tmp_path, range(12)) as (address, sent),
+        Watcher(address.replace("live", "all")) as watcher,
+    ):
+        watcher.wait_for(lambda: "/0/6.ts" in sent)
+        assert watcher.source.reconnects == 0
+    assert not {f"/{folder}/{number}.ts" for folder in (1, 2) for number in (4, 5, 6)} & set(sent)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import av
@@ -12,7 +12,7 @@ from mien.contract.errors import SourceError
 from producer.audio import AudioFeed
 from producer.live import LiveOptions
 from producer.source import open_source
-from tests.broadcast import served
+from tests.broadcast import playlist_of_playlists, served
 from tests.builders import Sound, make_clip, read_number
 
 
@@ -112,6 +112,25 @@ def test_hls_that_is_complete_is_a_video(tmp_path: Path, server: str) -> None:
     assert [read_number(frame.picture) for frame in frames] == list(range(50))
     assert [frame.pts_ns for frame in frames] == [index * 40_000_000 for index in range(50)]
     source.close()
+
+
+def test_of_several_playlists_only_the_one_that_is_shown_is_fetched(tmp_path: Path) -> None:
+    make_hls(tmp_path)
+    sent: list[str] = []
+
+    class Recorder(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            sent.append(self.path)
+
+        def translate_path(self, path: str) -> str:
+            return str(tmp_path / path.rpartition("/")[2])
+
+    (tmp_path / "all.m3u8").write_bytes(playlist_of_playlists(3, "list.m3u8"))
+    with served(Recorder) as address:
+        source = open_source(f"http://{address}/all.m3u8")
+        assert [read_number(frame.picture) for frame in source.frames()] == list(range(50))
+        source.close()
+    assert len([path for path in sent if path.endswith("/list4.ts")]) == 1
 
 
 def test_hls_on_the_disk_is_a_video(tmp_path: Path) -> None:
