@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-_NAME = r"(?i)((?:(?:pass|pwd|psw|token|jwt|key|secret|auth|sig)[^=&;/]*?|pas|pw)(?:=|%3D))"
+_BEGUN = "pass|pwd|psw|token|jwt|key|secret|auth|sig|sess|ticket|hash|hmac|md5|hdn"
+"""Parts of names, and whatever follows them; the last is Akamai's: `hdnts`, `hdnea`, `hdntl`."""
+_ENDED = "pas|pw|sid|(?<![a-z0-9])p"
+"""Ends of names."""
+_NAME = rf"(?i)((?:(?:{_BEGUN})[^=&;/]*?|{_ENDED})(?:=|%3D))"
 SECRET = re.compile(_NAME + "[^&]*")
 SECRET_IN_PATH = re.compile(_NAME + "[^/]*")
 """Nobody knows where such a secret ends: recorders part their fields by `_`, which it may hold."""

@@ -218,6 +218,27 @@ SECRETS = "hunter2"
         ("http://cam/v?jwt=hunter2", "http://cam/v?jwt=***"),
         ("http://cam/v#token=hunter2", "http://cam/v#token=***"),
         ("http://cam/v?to=a%3Ftoken%3Dhunter2%3D1", "http://cam/v?to=a%3Ftoken%3D***"),
+        (
+            "https://cdn/live.m3u8?hdnts=st=1~exp=2~acl=/*~hmac=hunter2",
+            "https://cdn/live.m3u8?hdnts=***",
+        ),
+        (
+            "https://cdn/hdntl=exp=2~acl=/*~hmac=hunter2/live.m3u8",
+            "https://cdn/hdntl=***/*~hmac=***/live.m3u8",
+        ),
+        (
+            "https://nas:5001/entry.cgi?api=S&_sid=hunter2",
+            "https://nas:5001/entry.cgi?api=S&_sid=***",
+        ),
+        ("http://cam/h264/c?session=hunter2&q=1", "http://cam/h264/c?session=***&q=1"),
+        ("http://cam/v?md5=hunter2&expires=1", "http://cam/v?md5=***&expires=1"),
+        ("http://cam/v?hash=hunter2&ticket=hunter2", "http://cam/v?hash=***&ticket=***"),
+        ("http://cam/v?usr=me&p=hunter2", "http://cam/v?usr=me&p=***"),
+        ("https://host/v;jsessionid=hunter2?n=1", "https://host/v;jsessionid=***?n=1"),
+        (
+            "rtsp://cam/v?channel=1&subtype=0&profile=p1&fps=25&resolution=640x480&step=3",
+            "rtsp://cam/v?channel=1&subtype=0&profile=p1&fps=25&resolution=640x480&step=3",
+        ),
         ("rtsp://cam/keys/v_1=2;pasture=3?n=1", "rtsp://cam/keys/v_1=2;pasture=3?n=1"),
         ("https://host/@me/v.mp4?access_token=hunter2", "https://host/@me/v.mp4?access_token=***"),
         ("https://host:8443/@me/v.mp4", "https://host:8443/@me/v.mp4"),
