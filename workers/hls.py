@@ -32,6 +32,8 @@ from workers.write_errors import writing
 
 _SHORTEST_TICKS = KEY_EVERY_S * TICKS_A_SECOND * 3 // 4
 """A segment ends at the first key picture after that; they come a little early or late."""
+_HOLE_TICKS = KEY_EVERY_S * TICKS_A_SECOND
+"""No segment goes on over so long a time without pictures, or it would last as long as that."""
 _KEPT = 3
 """Segments that stay on the disk after they left the playlist, for players that lag."""
 
@@ -74,10 +76,9 @@ class HlsStream:
             self._stream = add_video(self._container, video)
 
     def put(self, picture: EncodedPicture) -> None:
+        if self._begin is not None and picture.is_key:
+            self._part(self._begin[0], picture.pts)
         if self._begin is None:
-            self._begin_segment(picture)
-        elif picture.is_key and picture.pts - self._begin[0] >= _SHORTEST_TICKS:
-            self._end_segment(picture.pts)
             self._begin_segment(picture)
         with writing(self._path):
             self._container.mux(packet_of(picture, self._stream, 0))
@@ -116,6 +117,14 @@ class HlsStream:
 
     def health(self) -> OutputHealth:
         return OutputHealth(self._settings.name, fine=True, lost={}, reconnects=0, reason=None)
+
+    def _part(self, begin: int, pts: int) -> None:
+        """End the segment that began there before a key picture, where it is time for it."""
+        if pts - self._end >= _HOLE_TICKS:  # the machine stood still
+            self._end_segment(self._end)
+            self._is_break = True
+        elif pts - begin >= _SHORTEST_TICKS:
+            self._end_segment(pts)
 
     def _begin_segment(self, picture: EncodedPicture) -> None:
         self._begin = picture.pts, self._utc_s()

@@ -28,7 +28,13 @@ class Segment:
     utc: str
     """When its first picture was written, in ISO 8601."""
     is_break: bool = False
-    """Whether times start anew with it: another attempt wrote the one before."""
+    """Whether times start anew with it: another attempt wrote the one before, or it lies behind
+    a hole."""
+
+    @property
+    def whole_s(self) -> int:
+        """Its length as a target duration counts it."""
+        return math.floor(self.length_s + 0.5)
 
     def lines(self) -> list[str]:
         lines = [f"{_DATE}:{self.utc}", f"{_LENGTH}:{self.length_s:.6f},", _reference(self.name)]
@@ -40,7 +46,8 @@ class RollingPlaylist:
     """The last segments of a stream, which players read again and again."""
 
     target_s: int
-    """No segment is longer, rounded to whole seconds; it never falls."""
+    """No segment is longer, rounded to whole seconds; it never falls within an attempt. Players
+    wait so long before they look again."""
     sequence: int = 0
     """How many segments have left the playlist."""
     breaks: int = 0
@@ -51,7 +58,7 @@ class RollingPlaylist:
         """Append a segment; those that leave for it are returned."""
         utc = datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds")
         self.segments.append(Segment(name, length_s, utc.replace("+00:00", "Z"), is_break))
-        self.target_s = max(self.target_s, math.floor(length_s + 0.5))
+        self.target_s = max(self.target_s, self.segments[-1].whole_s)
         return self.leave(len(self.segments) - _LISTED)
 
     def text(self, *, ended: bool) -> str:
@@ -113,10 +120,10 @@ def read_playlist(path: Path, target_s: int) -> RollingPlaylist:
         playlist = _read(path, path.read_bytes().decode("utf-8"))
     except ValueError:
         return RollingPlaylist(target_s)  # another program's
-    playlist.target_s = max(playlist.target_s, target_s)
     there = [path.with_name(segment.name).is_file() for segment in playlist.segments]
     if not all(there):
         playlist.leave(len(there) - there[::-1].index(False))
+    playlist.target_s = max([target_s, *(segment.whole_s for segment in playlist.segments)])
     return playlist
 
 
@@ -146,6 +153,7 @@ def _read(path: Path, text: str) -> RollingPlaylist:
         segments.append(Segment(name, length_s, tags.pop(_DATE, ""), is_break))
     target_s, sequence, breaks = (int(tags.get(tag, "")) for tag in (_TARGET, _SEQUENCE, _BREAKS))
     playlist = RollingPlaylist(target_s, sequence, breaks, segments)
-    if playlist.text(ended=_END in tags) != text:
+    is_ours = all(math.isfinite(segment.length_s) for segment in segments)
+    if not is_ours or playlist.text(ended=_END in tags) != text:
         raise ValueError("another program wrote it")
     return playlist

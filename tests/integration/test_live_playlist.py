@@ -75,6 +75,37 @@ def test_the_last_segment_may_be_short(path: Path) -> None:
     assert value(path, "TARGETDURATION") == 2
 
 
+def test_no_segment_lasts_as_long_as_the_machine_stood_still(path: Path) -> None:
+    before, after = range(SEGMENT + 10), range(60 * 25, 60 * 25 + 2 * SEGMENT)
+    sink = begin(path)
+    for _ in feed(sink, [*before, *after]):
+        pass
+    sink.finish()
+    assert value(path, "TARGETDURATION") == 2
+    lines = path.read_text().splitlines()
+    lengths_s = [float(line[8:-1]) for line in lines if line.startswith("#EXTINF:")]
+    assert lengths_s == pytest.approx([2.0, 0.4, 2.0, 2.0])
+    assert lines.index("#EXT-X-DISCONTINUITY") == lines.index("live-00001.ts") + 1
+    assert shown(path) == [*before, *after]
+
+
+def test_players_wait_no_longer_than_for_the_segments_that_are_listed(path: Path) -> None:
+    playlist = RollingPlaylist(62)
+    playlist.add("live-00000.ts", 2.6, 0.0, is_break=False)
+    path.with_name("live-00000.ts").touch()
+    write_playlist(path, playlist)
+    assert read_playlist(path, 2).target_s == 3
+
+
+@pytest.mark.parametrize("length", ["nan", "inf"])
+def test_a_playlist_whose_segments_have_no_length_is_another_programs(
+    path: Path, length: str
+) -> None:
+    path.with_name("live-00000.ts").touch()
+    path.write_text(listing("live-00000.ts").replace("2.000000", length))
+    assert read_playlist(path, 2) == RollingPlaylist(2)
+
+
 def test_a_playlist_that_was_given_up_goes_on_behind_a_break(path: Path) -> None:
     for attempt in range(4):
         sink = begin(path)
