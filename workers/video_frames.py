@@ -11,7 +11,7 @@ from mien.contract.errors import OutputError
 from mien.contract.frames import SourceInfo
 from mien.contract.pictures import Colour, Picture, Pixels, even
 from workers.colour_matrix import MatrixConverter, differ
-from workers.sample_range import limited
+from workers.sample_range import full, limited
 
 LIMITED_ONLY = {"mpeg4", "mpeg2video", "mpeg1video", "flv1", "vp8"}
 """Codecs that cannot say that luma uses 0..255."""
@@ -24,7 +24,8 @@ class FrameMaker:
 
     It must not convert pixels: colours are carried by their tags. Only where there is no tag for
     full-range samples are they scaled, and where there is none for the matrix, they are converted
-    to the one that players assume.
+    to the one that players assume. All frames have the tags of the first: a source that changes
+    its own while it runs is brought to these.
     """
 
     def __init__(self, codec: str, info: SourceInfo, *, tagged: bool = True) -> None:
@@ -38,10 +39,9 @@ class FrameMaker:
         assumed = Colour().matrix_for(info.height)
         self.converts = unsaid and differ(info.colour.matrix, assumed)
         """Whether samples are converted to the matrix that players assume."""
-        self._converter: MatrixConverter | None = None
         if self.converts:
-            self._converter = MatrixConverter(info.colour.matrix, assumed)
             self._colour = replace(self._colour, matrix=assumed)
+        self._converters: dict[int, MatrixConverter] = {}
 
     def set_up(self, context: VideoCodecContext) -> None:
         """Tell an encoder what is common to all frames."""
@@ -61,9 +61,20 @@ class FrameMaker:
         return frame
 
     def _samples(self, picture: Picture) -> Pixels:
-        if self.scales:
+        """As the tags say that they are meant; the picture's own where it means the same."""
+        matrix, target = (
+            colour.matrix_for(picture.height) for colour in (picture.colour, self._colour)
+        )
+        converts = differ(matrix, target)
+        if not converts and picture.colour.full_range == self._colour.full_range:
+            return picture.data
+        if picture.colour.full_range:
             picture = replace(picture, data=limited(picture))
-        return picture.data if self._converter is None else self._converter.converted(picture)
+        if converts:
+            if matrix not in self._converters:
+                self._converters[matrix] = MatrixConverter(matrix, target)
+            picture = replace(picture, data=self._converters[matrix].converted(picture))
+        return full(picture) if self._colour.full_range else picture.data
 
 
 def video_frame(data: Pixels) -> av.VideoFrame:

@@ -148,9 +148,35 @@ def test_colours_are_seen_as_they_were_whether_a_file_can_name_their_matrix_or_n
     assert any("what players assume" in note for note in summary.notes) == (meant != matrix)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "first"),
+    [("libx264", BT709), ("libx264", FULL), ("libvpx", Colour(1, 13, 6)), ("libvpx", FULL)],
+)
+@pytest.mark.parametrize("then", [Colour(), BT709, FULL], ids=["601", "709", "full"])
+def test_a_camera_that_means_its_colours_in_another_way_is_seen_as_before(
+    tmp_path: Path, encoder: str, first: Colour, then: Colour
+) -> None:
+    levels, path = (96.0, 110.0, 160.0), tmp_path / "out.mkv"
+    info = info_of(WIDTH, HEIGHT, colour=first, kind="live")
+    sink = open_sink([OutputSettings(path, None, encoder=encoder, crf=8)], info, None)
+    for number, colour in enumerate((first, then, then)):
+        picture = blocks(colour)
+        for plane, value in zip(picture.planes(), levels, strict=True):
+            plane[:] = value
+        sink.write(picture, number * 40_000_000, 40_000_000)
+    sink.finish()
+    with av.open(str(path)) as file:
+        frames = list(file.decode(file.streams.video[0]))
+    for frame, colour in zip(frames, (first, then, then), strict=True):
+        seen = [float(plane_of(frame, number).mean()) for number in range(3)]
+        wanted = rgb_of(levels, colour.matrix_for(HEIGHT), colour.full_range)
+        meant = Colour(matrix=frame.colorspace).matrix_for(HEIGHT)
+        assert rgb_of(seen, meant, frame.color_range == 2) == pytest.approx(wanted, abs=4)
+
+
 def rgb_of(levels: Sequence[float], matrix: int, full: bool) -> list[float]:
     """Red, green and blue, 0..255, of Y, Cb and Cr."""
-    kr, kb = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    kr, kb = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}.get(matrix, (0.299, 0.114))
     luma = levels[0] / 255 if full else (levels[0] - 16) / 219
     blue, red = ((value - 128) / (255 if full else 224) for value in levels[1:])
     r, b = luma + 2 * (1 - kr) * red, luma + 2 * (1 - kb) * blue
