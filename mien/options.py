@@ -179,8 +179,8 @@ _ANALYSIS = (
         "--window-mb",
         type=click.IntRange(1, 65536),
         metavar="MB",
-        help="Memory for frames that wait for their analysis.  [default: 128, or what an interval "
-        "of analysis and a batch take]",
+        help="Memory for frames that wait for their analysis.  [default: 128; up to 512 where "
+        "pictures are large, or analyses rare or waited for long]",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from collections import Counter
@@ -21,9 +22,10 @@ from mien.contract.histogram_clock import HistogramClock
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
 from mien.contract.outputs import OutputSettings
-from mien.contract.requests import MEGABYTE_BYTES, RunRequest
+from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
+from mien.room import Room
 from mien.transport.ports import Transport
 from producer.addresses import local_path
 from producer.audio import AudioFeed
@@ -49,13 +51,7 @@ STREAM = "local"
 """Name of a process's only stream; over a server every job has a name of its own, since attempts
 at the same name share their analyses."""
 
-USUAL_WINDOW_BYTES = 128 * MEGABYTE_BYTES
-MOST_BYTES = 512 * MEGABYTE_BYTES
-"""However large the pictures and rare the analyses: a window grows no further by itself."""
-
-USUAL_FPS = Fraction(30)
-"""Assumed where a source does not tell its rate; only the window's size depends on it."""
-
+_log = logging.getLogger(__name__)
 
 MOST_LIVE_TRACKS = 1000
 """A camera sees new faces for ever; of older ones only the results know."""
@@ -117,10 +113,11 @@ class Stream:
         self._credit = Credit()
         self._ledger = Ledger()
         self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
-        self._window = FrameWindow(_window_bytes(request, self.info))
         self._end: EndOfStream | None = None
         self._report: AtomicFile | None = None
         self.geometry, self.settings = self._plan()
+        self._room = Room(request, self.info, self.geometry)
+        self._window = FrameWindow(self._room.window_bytes)
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
         self._sink = _open_sink(outputs, request.source, source)
@@ -143,6 +140,8 @@ class Stream:
             self._abort_files()
             raise
         self._producer = self._make_producer(outputs)
+        if self.is_live and (longest_s := self._room.longest_wait_s) < request.max_latency_s:
+            _log.warning("pictures wait %.1f s at most, since no more fit into memory", longest_s)
 
     @property
     def is_remote(self) -> bool:
@@ -324,7 +323,7 @@ class Stream:
             "ledger": self._ledger,
             "progress": self.progress,
             "clock": self._clock,
-            "hold": _must_hold(request, self.info),
+            "hold": self._room.must_hold,
             "blur": any(output.blur for output in request.outputs),
             "interval_ns": _interval_ns(request.analysis.analyze_fps),
         }
@@ -364,27 +363,6 @@ def _output_sampler(outputs: Sequence[OutputSettings]) -> OutputSampler:
     return EveryFrame() if fps is None else ConstantRate(fps)
 
 
-def _window_bytes(request: RunRequest, info: SourceInfo) -> int:
-    """Room for frames that wait: as asked for, or enough to interpolate between analyses."""
-    if request.window_bytes is not None:
-        return request.window_bytes
-    return max(USUAL_WINDOW_BYTES, min(MOST_BYTES, 5 * _interval_bytes(request, info) // 4))
-
-
 def _interval_ns(analyze_fps: Fraction | None) -> int:
     """From one analysis to the next; every picture has its own where no rate is asked for."""
     return 0 if analyze_fps is None else math.ceil(1_000_000_000 / analyze_fps)
-
-
-def _must_hold(request: RunRequest, info: SourceInfo) -> bool:
-    """Whether one interval of analysis and one batch would not fit into the window."""
-    if not request.outputs or request.analysis.analyze_fps is None:
-        return False
-    return _interval_bytes(request, info) > _window_bytes(request, info)
-
-
-def _interval_bytes(request: RunRequest, info: SourceInfo) -> int:
-    """Bytes of the frames of one interval of analysis and one batch."""
-    rate = request.analysis.analyze_fps
-    interval = Fraction(1) if rate is None else (info.source_fps or USUAL_FPS) / rate
-    return math.ceil((interval + request.batch) * info.width * info.height * 3 / 2)

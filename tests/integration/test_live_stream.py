@@ -67,6 +67,18 @@ def test_an_outage_is_in_the_picture_the_results_and_the_report(
     assert report["live"]["reconnects"] == report["live"]["outages"] == 1
 
 
+@pytest.mark.parametrize(("window_bytes", "told"), [(None, False), (10**6, True)])
+def test_that_pictures_cannot_wait_as_long_as_asked_for_is_told(
+    camera: Camera,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    window_bytes: int | None,
+    told: bool,
+) -> None:
+    Run(request_for(camera, tmp_path, window_bytes=window_bytes, max_latency_s=5.0)).end()
+    assert ("no more fit into memory" in caplog.text) == told
+
+
 def test_a_run_that_ends_in_an_outage_tells_of_it(camera: Camera, tmp_path: Path) -> None:
     run = Run(request_for(camera, tmp_path))
     run.wait_for(25)
