@@ -25,7 +25,6 @@ from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
 from mien.transport.redis_server import Unreachable
-from producer.addresses import kind_of_name
 from producer.decoding import CONNECTION_LOST
 from producer.live import LiveOptions
 from producer.source import Source, open_source
@@ -135,7 +134,7 @@ def _run(
         )  # fmt: skip
         stack.callback(stream.abort)
         stack.callback(voice.end, stream)
-        teller.begin()
+        teller.begin(is_live=stream.is_live)
 
         def tell() -> None:
             voice.tick(stream)
@@ -161,9 +160,8 @@ def _open(request: RunRequest, teller: Teller, voice: HorseVoice, interrupts: In
         teller.wait(trouble)
         return not interrupts.count
 
-    endless = request.attached or (
-        teller.record.owns_outputs and kind_of_name(request.source) == "camera"
-    )
+    record = teller.record
+    endless = request.attached or (record.owns_outputs and record.is_camera)
     if endless:
         interrupts.listen_for_leave()
     limit_s = request.give_up_after_s

@@ -75,6 +75,15 @@ def give_up(store: JobStore, job: str) -> None:
         end(store, failed(record, given_up(record), JobError.exit_code, time.time()))
 
 
+def is_endless(store: JobStore, job: str) -> bool:
+    """Whether the job's source was seen to have no end; not where that cannot be found out now."""
+    try:
+        record = store.get(job)
+    except MienError:
+        return False
+    return record is not None and record.is_live
+
+
 def end(store: JobStore, record: JobRecord) -> None:
     """Write the last record of a job that is not running, and tell whoever waits for it."""
     store.put(record)

@@ -34,7 +34,6 @@ from mien.jobs.store import JobStore
 from mien.jobs.webhook import check_webhook, tell
 from mien.transport.keys import GRACE_S
 from mien.transport.redis_server import RedisServer
-from producer.addresses import parse
 
 JOB_FUNCTION = "mien.jobs.horse.run"
 MOST_ATTEMPTS = 4
@@ -195,7 +194,6 @@ class Jobs:
 
     def _enqueue(self, record: JobRecord) -> None:
         """Nothing where it is in the queue already: two may submit the same id at once."""
-        live = record.request.get("attached") or parse(record.source).kind == "camera"
         with self._asking(), suppress(DuplicateJobError):
             self._queue.enqueue_call(
                 JOB_FUNCTION,
@@ -205,7 +203,7 @@ class Jobs:
                 timeout=-1,
                 result_ttl=RESULT_S,
                 failure_ttl=round(GRACE_S),
-                retry=Retry(max=(LIVE_ATTEMPTS if live else MOST_ATTEMPTS) - 1),
+                retry=Retry(max=(LIVE_ATTEMPTS if record.is_camera else MOST_ATTEMPTS) - 1),
             )
 
     def _let_go(self, job: str) -> bool:

@@ -67,6 +67,8 @@ class JobRecord:
     """How a camera does in the running or last attempt (`mien.jobs.live_status`)."""
     owns_outputs: bool = False
     """An attempt began to write: files of these names are the job's own, and may be replaced."""
+    is_live: bool = False
+    """The last attempt that opened its source found one without an end."""
 
     @property
     def over(self) -> bool:
@@ -80,7 +82,7 @@ class JobRecord:
     @property
     def is_camera(self) -> bool:
         """Whether its source has no end, as far as its request or an attempt knows."""
-        is_known = "fps" in (self.live or {}) or bool(self.request.get("attached"))
+        is_known = self.is_live or bool(self.request.get("attached"))
         return is_known or kind_of_name(self.source) == "camera"
 
     @property
@@ -135,12 +137,15 @@ _FIELDS = {field.name for field in dataclasses.fields(JobRecord)}
 def record_from_json(text: bytes) -> JobRecord:
     """A record again; what this version does not know of it is left out.
 
+    One of a version that did not note what is live tells it by its rate.
+
     Raises:
         ValueError: it is none.
     """
     plain = json.loads(text.decode("utf-8", "surrogatepass"))
     try:
         known = {name: value for name, value in plain.items() if name in _FIELDS}
+        known.setdefault("is_live", "fps" in (known.get("live") or {}))
         return JobRecord(**{**known, "written": tuple(known.get("written", ()))})
     except (AttributeError, TypeError) as error:
         raise ValueError("this is no job record") from error

@@ -55,9 +55,14 @@ class StreamWorker(Worker):
     """
 
     def __init__(
-        self, queue: StreamQueue, connection: redis.Redis, give_up: Callable[[str], None]
+        self,
+        queue: StreamQueue,
+        connection: redis.Redis,
+        give_up: Callable[[str], None],
+        is_endless: Callable[[str], bool] = lambda job: False,
     ) -> None:
-        """`give_up` is told the id of a job that gets no further attempt."""
+        """`give_up` is told the id of a job that gets no further attempt; `is_endless` says of one
+        whether it is tried for ever, which may be seen only when its source is open."""
         super().__init__(
             [queue],
             connection=connection,
@@ -70,6 +75,7 @@ class StreamWorker(Worker):
             log_job_description=False,
         )
         self._give_up = give_up
+        self._is_endless = is_endless
         self._voice = Voice()
         self._cause: BaseException | None = None
         self._lost: list[str] = []
@@ -184,8 +190,10 @@ class StreamWorker(Worker):
                 self.cleanup_execution(job, pipeline=pipeline, execution=execution)
                 pipeline.execute()
             return
-        if isinstance(self._cause, Interrupted) and job.retries_left is not None:
-            job.retries_left += 1  # neither its worker's end nor the server's is the job's fault
+        if isinstance(self._cause, Interrupted):
+            _spare(job)  # neither its worker's end nor the server's is the job's fault
+        elif self._is_endless(job.id):
+            _spare(job)
         is_last = not job.should_retry
         super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
         if is_last:
@@ -195,6 +203,8 @@ class StreamWorker(Worker):
         """RQ found a job whose worker is dead, and is about to try again or to give it up."""
         if issubclass(kind, AbandonedJobError):
             _log.warning("its worker is dead", extra={"job": job.id})
+            if self._is_endless(job.id):
+                _spare(job)
             if not job.should_retry:
                 self._lost.append(job.id)
         return True
@@ -254,6 +264,12 @@ class StreamWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         die_with(self.pid)
         super().main_work_horse(job, queue)
+
+
+def _spare(job: Job) -> None:
+    """Let it have one attempt more."""
+    if job.retries_left is not None:
+        job.retries_left += 1
 
 
 def die_with(parent: int | None) -> None:

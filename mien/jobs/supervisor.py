@@ -19,7 +19,7 @@ from mien.interrupts import LEAVE
 from mien.jobs import environment
 from mien.jobs.channel import Channel, Voice
 from mien.jobs.exporter import Exporter
-from mien.jobs.horse import give_up
+from mien.jobs.horse import give_up, is_endless
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
 from mien.jobs.stream_worker import StreamWorker, die_with
@@ -165,7 +165,9 @@ def work(url: str) -> None:
     store = JobStore(_reached(url))
     connection = redis.Redis.from_url(url, protocol=2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
-    worker = StreamWorker(stream_queue(connection), connection, partial(give_up, store))
+    worker = StreamWorker(
+        stream_queue(connection), connection, partial(give_up, store), partial(is_endless, store)
+    )
     worker.work(logging_level="WARNING")
 
 

@@ -55,11 +55,12 @@ class Teller:
             if self._tell_and_ask():
                 raise Cancelled
 
-    def begin(self) -> None:
+    def begin(self, *, is_live: bool) -> None:
         """Note that from now on files of the outputs' names are this job's own."""
         self.record = replace(
-            self.record, state="waiting for an analyzer", live=None, owns_outputs=True
-        )
+            self.record, state="waiting for an analyzer", live=None, owns_outputs=True,
+            is_live=is_live,
+        )  # fmt: skip
         self._put()
 
     def tick(self, stream: Stream) -> None:

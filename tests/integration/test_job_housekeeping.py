@@ -1,6 +1,7 @@
 """What stream workers do about jobs whose attempts end, and what they must not do."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,28 @@ def test_a_job_whose_workers_die_is_given_up_in_the_end(
     assert "given up" in str(ended.error)
     assert 0 < int(client.ttl("rq:job:a")) <= 3600
     assert jobs.retry("a").state == "queued"
+
+
+def test_a_stream_without_an_end_is_tried_for_ever_once_it_was_seen(
+    jobs: Jobs, client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(
+        stream_queue(client), client, [].append, partial(horse.is_endless, jobs.store)
+    )
+    wish = RunRequest("http://host/live.ts", AnalysisRequest(), results=tmp_path / "r.jsonl")
+    record, _ = jobs.submit(wish, job="a")
+    jobs.store.put(replace(record, attempts=1, is_live=True))
+    for _ in range(5):
+        die_with(worker, client, "a")
+        worker.clean_registries()
+        assert jobs.find("a").state == "queued"
+    for _ in range(5):
+        entry = rq_entry(client, "a")
+        assert client.lpop("rq:queue:mien-streams") == b"a"
+        execution = worker.prepare_execution(entry)
+        worker.handle_job_failure(entry, worker.queues[0], execution=execution)
+        assert jobs.find("a").state == "queued"
 
 
 def test_a_job_whose_worker_has_just_died_is_cancelled_and_tried_again(

@@ -1,5 +1,6 @@
 """The record of a job is small, and tells what is known of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,24 @@ def test_a_camera_s_job_that_is_cancelled_between_attempts_tells_what_they_left(
     handed_on = camera_record(written=("output", "results", "report"))
     assert cancelled(handed_on, 1.0).outputs[-1] == "/out/r.json"
     assert failed(camera_record(), "no space left", 6, 1.0).outputs == ended.outputs
+
+
+def test_a_stream_on_a_web_server_stays_one_between_two_attempts() -> None:
+    waiting = camera_record(live={"trouble": "the connection was refused"})
+    waiting = replace(waiting, request={**waiting.request, "source": "http://host/1"}, attempts=2)
+    assert failed(waiting, "no space left", 6, 1.0).outputs == []
+    known = replace(waiting, is_live=True)
+    assert known.playlists == [Path("/out/live.m3u8")]
+    assert failed(known, "no space left", 6, 1.0).written == ("output", "results")
+
+
+@pytest.mark.parametrize(("live", "is_camera"), [({"fps": 25.0}, True), ({}, False)])
+def test_a_record_of_an_earlier_version_tells_a_stream_by_its_rate(
+    live: dict[str, object], is_camera: bool
+) -> None:
+    plain = json.loads(replace(QUEUED, live=live).to_json())
+    del plain["is_live"]
+    assert record_from_json(json.dumps(plain).encode()).is_camera == is_camera
 
 
 def test_a_job_that_has_left_nothing_says_so() -> None:
