@@ -28,6 +28,7 @@ class FrameWindow:
         self._changed = threading.Condition()
         self._frames: deque[WaitingFrame | WaitingGap] = deque()
         self._bytes = 0
+        self._kept = 1  # of those behind the first, the first that has not given up its picture
         self._blocked = False
         self._end: EndOfStream | None = None
         self._closed = False
@@ -63,10 +64,9 @@ class FrameWindow:
             self._check_open()
             self._frames.append(item)
             self._bytes += nbytes(item)
-            number = 1
-            while self._bytes > self._limit_bytes and number < len(self._frames) - 1:
-                self._strip(number)
-                number += 1
+            while self._bytes > self._limit_bytes and self._kept < len(self._frames) - 1:
+                self._strip(self._kept)
+                self._kept += 1
             self._changed.notify_all()
 
     def finish(self, end: EndOfStream) -> None:
@@ -114,6 +114,7 @@ class FrameWindow:
     def release(self) -> None:
         with self._changed:
             self._bytes -= nbytes(self._frames.popleft())
+            self._kept = max(1, self._kept - 1)
             self._blocked = False  # until the producer has tried again
             self._changed.notify_all()
 

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,6 +153,28 @@ def test_a_live_frame_enters_a_full_window_at_the_cost_of_an_older_picture() -> 
         window.release()
     assert seen == [(0, False), (1, True), (2, True), (3, False), (4, False)]
     assert window.nbytes == 0
+
+
+class Watched(deque[WaitingFrame | WaitingGap]):
+    """Counts how often somebody looks into it."""
+
+    looks = 0
+
+    def __getitem__(self, number: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(number)
+
+
+def test_a_picture_is_given_up_without_a_look_at_those_that_were_before() -> None:
+    window = FrameWindow(3 * 24)
+    window._frames = watched = Watched()
+    for index in range(300):
+        window.push(shown(index))
+    window.release()
+    for index in range(300, 400):
+        window.push(shown(index))
+    assert window.nbytes == 3 * 24
+    assert watched.looks <= 400
 
 
 def test_nobody_looks_for_an_analysis_beyond_a_gap() -> None:
