@@ -110,7 +110,7 @@ class Stream:
         self.info = source.info
         self.is_live = source.info.kind == "live"
         self.progress = Progress(live=LiveProgress() if self.is_live else None)
-        self._credit = Credit()
+        self._credit = Credit(max_latency_s=request.max_latency_s)
         self._ledger = Ledger()
         self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._end: EndOfStream | None = None

@@ -15,7 +15,8 @@ MOST_CREDIT = 32
 """More analyses of one stream are never under way."""
 
 FORGOTTEN_S = 10.0
-"""An analysis that has not come after this long is waited for by nobody."""
+"""An analysis that has not come after this long is waited for by nobody, unless pictures wait
+longer."""
 
 LATE = "late"
 """The reason of an analysis that did not come in time."""
@@ -27,6 +28,11 @@ SLOW_DECODER = "decoder behind"
 """The reason of packets that were too old to be decoded."""
 
 
+def forgotten_s(max_latency_s: float) -> float:
+    """After how long nobody waits for an analysis where pictures wait so long at most."""
+    return max(FORGOTTEN_S, 2 * max_latency_s)
+
+
 class Credit:
     """How many analyses a live stream may have under way: as many as come back in time.
 
@@ -35,8 +41,12 @@ class Credit:
     any number of threads.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, max_latency_s: float = 0.0
+    ) -> None:
+        """max_latency_s: how long a picture waits for its analysis."""
         self._clock = clock
+        self._forgotten_s = forgotten_s(max_latency_s)
         self._lock = threading.Lock()
         self._under_way: dict[int, float] = {}
         self._limit = 4.0
@@ -46,7 +56,7 @@ class Credit:
         """Whether the frame may be sent; it counts as under way from then on."""
         now_s = self._clock()
         with self._lock:
-            for old in [i for i, s in self._under_way.items() if now_s - s > FORGOTTEN_S]:
+            for old in [i for i, s in self._under_way.items() if now_s - s > self._forgotten_s]:
                 self._limit = max(1.0, self._limit / 2)  # it may never come: nobody analyses
                 del self._under_way[old]
             if len(self._under_way) >= int(self._limit):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from mien.contract.errors import JobError, MienError, UsageError
+from mien.contract.live import forgotten_s
 from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.contract.wire import Encoding
@@ -21,6 +22,7 @@ from mien.jobs.secrets import reveal
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import tell
 from mien.logs import about
+from mien.transport.keys import Lifetimes
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer
 
@@ -56,12 +58,13 @@ def run(job: str) -> None:
     except MienError as error:
         end(store, failed(record, str(error), error.exit_code, time.time()))
         return
+    lives = Lifetimes(stale_s=forgotten_s(request.max_latency_s))
     wire: Encoding = "jpeg" if os.environ.get(WIRE) == "jpeg" else "raw"
     record = carry_out(
         record,
         request,
         store=store,
-        open_transport=lambda: RedisTransport(url, wire=wire, wait_s=math.inf),
+        open_transport=lambda: RedisTransport(url, wire=wire, lifetimes=lives, wait_s=math.inf),
         roots=roots,
     )
     if record.webhook is not None:

@@ -59,6 +59,16 @@ def test_an_analysis_that_never_comes_does_not_hold_its_place_for_ever() -> None
     assert credit.waiting
 
 
+def test_an_analysis_is_not_forgotten_while_its_picture_waits() -> None:
+    clock = Clock()
+    credit = Credit(clock, max_latency_s=30.0)
+    under_way(credit, 0)
+    clock.now_s += 31
+    assert not credit.take(50)
+    clock.now_s += 30
+    assert credit.take(51)
+
+
 def test_an_analysis_that_comes_twice_counts_once() -> None:
     credit = Credit(Clock())
     under_way(credit, 0)
