@@ -24,6 +24,9 @@ from producer.window import FrameWindow
 LONGEST_STEP_NS = 1_000_000_000
 """No frame is taken to be shown for longer, before the next one's time is known."""
 
+LONGEST_SHOWN_NS = 2_000_000_000
+"""Nor after it is known: gaps tell what comes after a second, unless the machine stood still."""
+
 CORRUPT = "corrupt"
 """The reason of packets that gave no picture."""
 
@@ -149,6 +152,7 @@ class LiveProducer:
         if isinstance(item, Gap) and item.over:
             self._window.push(WaitingGap(item, ()))
             return
+        next_ns = min(next_ns, item.pts_ns + LONGEST_SHOWN_NS)
         showings = self._output_sampler.showings(item.pts_ns, next_ns, last=last)
         if isinstance(item, Gap):
             self._window.push(WaitingGap(item, showings))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 from mien.contract.frames import SECOND_NS, Capture, EndOfStream, Frame, Gap
 from mien.contract.geometry import plan_analysis
@@ -86,3 +87,10 @@ def test_a_picture_that_does_not_wait_is_shown_as_long_as_the_one_before() -> No
     handed_on = run(Script([frame(0), frame(1), frame(2)]), EveryFrame())
     shown_ns = [showing.duration_ns for item in handed_on for showing in item.showings]
     assert shown_ns == [SECOND_NS // 25, SECOND_NS, SECOND_NS]
+
+
+def test_a_picture_is_not_repeated_for_as_long_as_the_machine_stood_still() -> None:
+    handed_on = run(Script([frame(0), frame(3600), frame(3601)]), ConstantRate(Fraction(10)))
+    assert [len(item.showings) for item in handed_on] == [20, 10, 10]
+    starts_s = [showing.pts_ns / SECOND_NS for item in handed_on for showing in item.showings]
+    assert starts_s == pytest.approx([n / 10 for n in (*range(20), *range(36_000, 36_020))])
