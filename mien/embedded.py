@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import numpy as np
 
-from mien.contract.errors import Interrupted, SourceError
+from mien.contract.errors import Interrupted, OutputError, SourceError
 from mien.contract.frames import SourceInfo
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
@@ -23,6 +23,7 @@ from model.memory import keep_memory
 from producer.live import LiveOptions
 from producer.source import Source, open_source
 from workers.analyzer import Analyzer
+from workers.hls import end_playlist
 from workers.results_port import Results
 
 ANALYZERS = 2
@@ -58,6 +59,8 @@ def run(
         weights = describe_weights(request.analysis.weights)
         transport = MemoryTransport()
         stream = Stream(request, source, transport, weights=weights, clock=clock, results=results)
+        if stream.is_live:
+            stack.callback(_end_playlists, request)
         stack.callback(stream.abort)
         loaded = pipelines or Pipelines([request.analysis.weights], request.device)
         if stream.is_live:
@@ -69,6 +72,14 @@ def run(
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer; nothing was written")
         return stream.finish()
+
+
+def _end_playlists(request: RunRequest) -> None:
+    """Tell players that nobody goes on, however the run has ended; why it has is told elsewhere."""
+    for output in request.outputs:
+        if output.kind == "playlist":
+            with suppress(OutputError):
+                end_playlist(output.path)
 
 
 def _warm_up(stream: Stream, loaded: Pipelines, clock: StageClock) -> None:

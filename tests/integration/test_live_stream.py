@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from mien.contract.errors import OutputError, UsageError
-from mien.contract.frames import Gap
+from mien.contract.frames import Gap, SourceInfo
 from mien.contract.live import BUSY, LATE
 from mien.contract.outputs import OutputSettings
+from mien.contract.requests import AnalysisRequest, RunRequest
+from mien.contract.stage import Progress
+from mien.embedded import run
 from mien.transport.redis import RedisTransport
 from producer.live import LiveSource
 from tests.cameras import Camera, camera_clip
@@ -65,6 +68,19 @@ def test_an_outage_is_in_the_picture_the_results_and_the_report(
     assert all(pixels[corner].mean() < 0.6 * before[corner].mean() for pixels in stale)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["live"]["reconnects"] == report["live"]["outages"] == 1
+
+
+def test_a_run_that_fails_ends_its_playlist(camera: Camera, tmp_path: Path) -> None:
+    path = tmp_path / "live.m3u8"
+    analysis = AnalysisRequest(detector="haar", weights="small")
+
+    def fail(info: SourceInfo, progress: Progress) -> None:
+        if path.exists():
+            raise OutputError("no space left")
+
+    with pytest.raises(OutputError, match="no space left"):
+        run(RunRequest(camera.url(), analysis, tuple(settings_for(path))), on_progress=fail)
+    assert path.read_text().endswith("#EXT-X-ENDLIST\n")
 
 
 @pytest.mark.parametrize(("window_bytes", "told"), [(None, False), (10**6, True)])
