@@ -174,12 +174,12 @@ def answer(request: bytes, status: str) -> bytes:
 
 
 class Proxy(Listener):
-    """Passes connections on to another port."""
+    """Passes connections on to another port, `target`; those that are open stay where they are."""
 
     def __init__(self, target: int, *, loss: float = 0.0, clock: float = 1.0) -> None:
         """loss: the share of the camera's RTP packets that never arrive; clock: how fast the
         stamps of the others run."""
-        self._target, self._loss, self._clock = target, loss, clock
+        self.target, self._loss, self._clock = target, loss, clock
         self._random = random.Random(4)
         self._flowing = threading.Event()
         self._flowing.set()
@@ -207,7 +207,7 @@ class Proxy(Listener):
     def pass_on(self, client: socket.socket, begun: bytes = b"") -> None:
         """begun: what the client has said already."""
         self._flowing.wait()
-        camera = socket.create_connection(("127.0.0.1", self._target), 5)
+        camera = socket.create_connection(("127.0.0.1", self.target), 5)
         camera.settimeout(None)
         self._sockets.append(camera)
         camera.sendall(begun)

@@ -135,6 +135,16 @@ class Server:
             finally:
                 client.config_set(setting, "0")
 
+    @contextmanager
+    def demoted(self, primary: Server) -> Iterator[None]:
+        """It is a replica of another one, until the end of the block."""
+        with self.client() as client:
+            client.replicaof("127.0.0.1", primary.port)
+            try:
+                yield
+            finally:
+                client.replicaof("NO", "ONE")
+
     def remove(self) -> None:
         """Stop it for good."""
         self.kill()

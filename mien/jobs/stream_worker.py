@@ -26,7 +26,7 @@ from mien.interrupts import LEAVE
 from mien.jobs.channel import Voice
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
-from mien.transport.redis_server import is_passing
+from mien.transport.redis_server import is_passing, leave_replica
 
 PULSE_S = 1
 """How often a worker says that it and its job are alive, and looks for jobs of dead ones."""
@@ -150,6 +150,7 @@ class StreamWorker(Worker):
         self._note_refusal(error)
 
     def _note_refusal(self, error: redis.RedisError) -> None:
+        leave_replica(error, self.connection)
         before_s, self._refused_s = self._refused_s, time.monotonic()
         if self._refused_s - before_s >= SETTLE_S:
             _log.warning("the server does not answer, or refuses (%s)", type(error).__name__)

@@ -48,9 +48,13 @@ OPTION = re.compile(
 )
 """What may stand behind the ? of a URL: other options are no text, or for this module to choose."""
 
-IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN) ")
+IN_NEED = re.compile(r"\b(MISCONF|NOREPLICAS|BUSY|OOM|READONLY|MASTERDOWN|UNBLOCKED) ")
 """What refusals say that pass: a full disk, replicas that are away, a long script, no memory, a
-replica. Those that have a class of their own lose it where Redis 6 tells what a script met."""
+replica, or one that has just become it. Those that have a class of their own lose it where Redis 6
+tells what a script met."""
+
+NO_PRIMARY = re.compile(r"\b(READONLY|MASTERDOWN|UNBLOCKED) ")
+"""Those of a replica."""
 
 WRONG_OPTION = (AttributeError, TypeError, ValueError, redis.RedisError)
 """What a connection raises that is made with options of the wrong kind, or not of its own kind."""
@@ -126,6 +130,7 @@ class RedisServer:
                 if not is_passing(error):
                     raise self.failure(error) from error
                 self._tell_trouble(error)
+                leave_replica(error, self._client)
                 # a line may be there again in a moment, memory is not
                 soonest_s = LONGEST_PAUSE_S if isinstance(error, redis.ResponseError) else 0.0
                 if time.monotonic() + soonest_s >= deadline:
@@ -193,6 +198,14 @@ def is_passing(error: redis.RedisError) -> bool:
     in_need = (OutOfMemoryError, ReadOnlyError, MasterDownError)
     # of a pipeline, the text begins with the command; of a script, with where it stopped
     return isinstance(error, (*away, *in_need)) or bool(IN_NEED.search(str(error)))
+
+
+def leave_replica(error: redis.RedisError, client: redis.Redis) -> None:
+    """Connect anew from now on, where it says that the server is no primary any more: behind the
+    same address there may be another one.
+    """
+    if isinstance(error, (ReadOnlyError, MasterDownError)) or NO_PRIMARY.search(str(error)):
+        client.connection_pool.disconnect(inuse_connections=False)
 
 
 def address_of(url: str) -> str:

@@ -19,6 +19,7 @@ from mien.jobs.record import record_from_json
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.stream_worker import StreamWorker
 from mien.transport.ports import Superseded
+from tests.cameras import Proxy
 from tests.servers import REFUSALS, Server
 
 
@@ -163,6 +164,25 @@ def test_a_server_that_refuses_as_a_worker_looks_for_work_is_borne(
     with jobs_server.refusing(setting):
         worker.check_for_suspension(burst=False)
     assert worker._refused_s > 0, "noted, so that nobody is taken for dead"
+
+
+def test_a_worker_finds_another_primary_at_the_same_address(
+    jobs_server: Server, client: redis.Redis, tmp_path: Path
+) -> None:
+    """Though the former one, a replica now, leaves its connections open."""
+    former = Server("valkey", tmp_path).start()
+    with (
+        Proxy(former.port) as address,
+        redis.Redis(port=address.port, protocol=2) as connection,
+    ):
+        worker = StreamWorker(stream_queue(connection), connection, [].append)
+        worker.heartbeat()
+        with former.demoted(jobs_server):
+            address.target = jobs_server.port
+            for _ in range(2):
+                worker.heartbeat()
+            assert client.exists(worker.key)
+    former.remove()
 
 
 @pytest.mark.parametrize(("cause", "waiting"), [(Superseded("x"), 0), (Interrupted("x"), 1)])

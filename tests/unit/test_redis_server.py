@@ -23,6 +23,7 @@ SCRIPT = "Error running script (call to f_25d8): @user_script:9: @user_script: 9
         "Command # 1 (HSET a b c) of pipeline caused error: OOM command not allowed when used",
         "NOREPLICAS Not enough good replicas to write.",
         "BUSY Redis is busy running a script.",
+        "UNBLOCKED force unblock from blocking operation, instance state changed (master -> repl",
     ],
 )
 def test_a_server_in_need_is_waited_for(text: str) -> None:
