@@ -36,6 +36,10 @@ WORKER_LIFE_S = 20
 """Of a worker's own entry; RQ waits 15 s less for a job before it says again that it is there."""
 SETTLE_S = 12
 """So long after its start, or after it refused, a server has not heard of all who live."""
+LATE_S = 1.5
+"""A server that is so much later than it was asked to be has heard of nobody meanwhile."""
+RECONNECT_S = 2.0
+"""Longest pause between two attempts to reach a server that is away; RQ's own is a minute."""
 GOODBYE_S = 6.0
 """How long a job that is broken off has to remove what it has half written. Its worker says nothing
 meanwhile: longer than `MISSED_S`, and another would begin the job beside it."""
@@ -53,6 +57,8 @@ class StreamWorker(Worker):
     RQ's own intervals are minutes. The work horse dies with its worker: two attempts at one job
     must not outlive each other for longer than it takes to be noticed.
     """
+
+    max_connection_wait_time = RECONNECT_S
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class StreamWorker(Worker):
         self._lost: list[str] = []
         self._reaped: tuple[int, int, Any] | None = None
         self._refused_s = float("-inf")
+        self._heard_s = time.monotonic()
 
     # That it lives
 
@@ -89,6 +96,7 @@ class StreamWorker(Worker):
         self._voice.pulse(self.pid or 0)
         with self._through_refusals():
             super().heartbeat(timeout, pipeline)
+            self._note_answer()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         with self._through_refusals():
@@ -107,7 +115,7 @@ class StreamWorker(Worker):
             self._note_refusal(error)
 
     def register_birth(self) -> None:
-        """Waits for a server that refuses."""
+        """Waits for a server that refuses or is away."""
         self._until_taken(super().register_birth)
 
     def check_for_suspension(self, burst: bool) -> None:
@@ -127,24 +135,26 @@ class StreamWorker(Worker):
             super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def _until_taken(self, action: Callable[[], Answer]) -> Answer:
-        """Do it again and again while the server refuses."""
+        """Do it again and again while the server refuses or is away."""
         while True:
             self._voice.pulse(self.pid or 0)
             try:
                 return action()
-            except redis.ResponseError as error:
+            except redis.RedisError as error:
                 self._bear(error)
             time.sleep(PULSE_S)
 
     @contextmanager
     def _through_refusals(self) -> Iterator[None]:
-        """That a server has no memory or disk is not this worker's end: it goes on without."""
+        """That a server is away, or has no memory or disk, is not this worker's end: it goes on
+        without.
+        """
         try:
             yield
-        except redis.ResponseError as error:
+        except redis.RedisError as error:
             self._bear(error)
 
-    def _bear(self, error: redis.ResponseError) -> None:
+    def _bear(self, error: redis.RedisError) -> None:
         if not is_passing(error):
             raise error
         self._note_refusal(error)
@@ -155,11 +165,18 @@ class StreamWorker(Worker):
         if self._refused_s - before_s >= SETTLE_S:
             _log.warning("the server does not answer, or refuses (%s)", type(error).__name__)
 
+    def _note_answer(self) -> None:
+        """RQ bears by itself that the server is away while it waits for a job, and tells nobody."""
+        before_s, self._heard_s = self._heard_s, time.monotonic()
+        if self._heard_s - before_s > self.dequeue_timeout + LATE_S:
+            self._note_refusal(redis.TimeoutError())
+
     def clean_registries(self) -> None:
-        """Not where the server has just come back, or has refused just now: the living could not
-        say yet that they are.
+        """Not where the server has just come back, or was late or has refused just now: the living
+        could not say yet that they are.
         """
         server: dict[str, Any] = self.connection.info("server")
+        self._note_answer()
         calm_s = min(server["uptime_in_seconds"], time.monotonic() - self._refused_s)
         if calm_s >= SETTLE_S:
             super().clean_registries()  # type: ignore[no-untyped-call]

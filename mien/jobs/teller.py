@@ -27,7 +27,8 @@ class Teller:
     """A server that is away, or refuses, is no reason to stop: it is told later, and told
     everything.
 
-    Every method raises `Superseded` where a newer attempt has begun.
+    Every method raises `Superseded` where a newer attempt has begun, or somebody who had not heard
+    of this one for long has said that the job is over.
     """
 
     def __init__(self, record: JobRecord, store: JobStore) -> None:
@@ -108,8 +109,9 @@ class Teller:
             return False
 
     def _put(self, patience_s: float = math.inf) -> None:
-        if not self._store.put(self.record, patience_s):
-            raise Superseded(f"a newer attempt has taken over the job {self.record.id}")
+        is_last = self.record.over  # and true, whatever others took it for
+        if not self._store.put(self.record, patience_s, unless_over=not is_last):
+            raise Superseded(f"the job {self.record.id} was taken over, or given up")
 
     def _advanced(self, stream: Stream, now_s: float) -> JobRecord:
         done, live = stream.progress.frames, stream.is_live

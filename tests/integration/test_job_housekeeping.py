@@ -1,5 +1,6 @@
 """What stream workers do about jobs whose attempts end, and what they must not do."""
 
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from mien.jobs.stream_worker import StreamWorker
 from mien.transport.ports import Superseded
 from tests.cameras import Proxy
 from tests.servers import REFUSALS, Server
+from tests.waiting import wait_for
 
 
 def request(clip: Path, folder: Path) -> RunRequest:
@@ -164,6 +166,37 @@ def test_a_server_that_refuses_as_a_worker_looks_for_work_is_borne(
     with jobs_server.refusing(setting):
         worker.check_for_suspension(burst=False)
     assert worker._refused_s > 0, "noted, so that nobody is taken for dead"
+
+
+def test_a_server_that_answers_a_waiting_worker_late_is_noted(
+    jobs: Jobs,
+    jobs_server: Server,
+    client: redis.Redis,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has heard of no pulse of the others meanwhile."""
+    monkeypatch.setattr("mien.jobs.stream_worker.WORKER_LIFE_S", 16)  # of which it waits for 1 s
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    waiting = threading.Thread(target=worker.dequeue_job_and_maintain_ttl, args=(1,))
+    waiting.start()
+    wait_for(lambda: worker.last_cleaned_at)
+    with jobs_server.hanging():
+        time.sleep(3)
+    wait_for(lambda: worker._refused_s > 0, 10)
+    jobs.submit(request(clip, clip.parent), job="a")  # which ends the wait
+    waiting.join()
+
+
+def test_a_server_that_is_away_ends_no_worker_and_is_noted(tmp_path: Path) -> None:
+    server = Server("valkey", tmp_path).start()
+    with server.client() as connection:
+        worker = StreamWorker(stream_queue(connection), connection, [].append)
+        server.remove()
+        worker.heartbeat()
+        worker.run_maintenance_tasks()
+    assert worker._refused_s > 0
+    assert worker.max_connection_wait_time < 5, "and is asked again soon"
 
 
 def test_a_worker_finds_another_primary_at_the_same_address(

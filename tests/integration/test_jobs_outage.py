@@ -21,6 +21,7 @@ from mien.jobs.queue import Jobs
 from mien.jobs.record import JobRecord
 from mien.jobs.roots import Roots
 from mien.jobs.store import JobStore
+from mien.transport.ports import Superseded
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer
 from tests.pipelines import OneFace
@@ -121,6 +122,24 @@ def test_a_job_that_waits_for_its_server_can_be_cancelled(
         record = submitted(jobs.store, "waits", clip)
         ended = attempt(jobs.store, record, request_for(clip), server, patience_s=600)
     assert (ended.state, ended.error) == ("cancelled", "cancelled; nothing was written")
+
+
+def test_an_attempt_that_was_given_up_meanwhile_ends(jobs: Jobs, server: Server, clip: Path) -> None:
+    """Whoever had not heard of it for long may have said that the job is lost."""
+    store = jobs.store
+    record = submitted(store, "lost", clip)
+
+    def give_up() -> None:
+        lost = replace(record, state="failed", attempts=1, error="given up")
+        assert store.put(lost, unless_over=True)
+        wait_for(lambda: not is_muxing() or store.get("lost") != lost)
+        store.wish_end("lost")
+
+    with meanwhile(give_up), pytest.raises(Superseded, match="given up"):
+        attempt(store, record, request_for(clip), server, patience_s=60)
+    ended = store.get("lost")
+    assert ended is not None
+    assert (ended.state, ended.error, store.ended()["failed"]) == ("failed", "given up", 1)
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
