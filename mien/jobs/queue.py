@@ -193,7 +193,11 @@ class Jobs:
                 self.retry(job)  # somebody looked, and found it forgotten
 
     def _enqueue(self, record: JobRecord) -> None:
-        """Nothing where it is in the queue already: two may submit the same id at once."""
+        """Nothing where it is in the queue already: two may submit the same id at once.
+
+        A camera goes to the front, since what it shows meanwhile is lost; so does what is to be
+        tried again, which has waited for its turn once.
+        """
         with self._asking(), suppress(DuplicateJobError):
             self._queue.enqueue_call(
                 JOB_FUNCTION,
@@ -203,7 +207,11 @@ class Jobs:
                 timeout=-1,
                 result_ttl=RESULT_S,
                 failure_ttl=round(GRACE_S),
-                retry=Retry(max=(LIVE_ATTEMPTS if record.is_camera else MOST_ATTEMPTS) - 1),
+                at_front=record.is_camera,
+                retry=Retry(
+                    max=(LIVE_ATTEMPTS if record.is_camera else MOST_ATTEMPTS) - 1,
+                    enqueue_at_front=True,
+                ),
             )
 
     def _let_go(self, job: str) -> bool:

@@ -83,6 +83,19 @@ def test_a_stream_without_an_end_is_tried_for_ever_once_it_was_seen(
         assert jobs.find("a").state == "queued"
 
 
+def test_a_job_whose_worker_died_is_the_next(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has waited for its turn."""
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    die_with(worker, client, "a")
+    jobs.submit(request(clip, clip.parent), job="b")
+    worker.clean_registries()
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a", b"b"]
+
+
 def test_a_job_whose_worker_has_just_died_is_cancelled_and_tried_again(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

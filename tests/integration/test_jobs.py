@@ -65,6 +65,15 @@ def test_jobs_are_listed_by_age(jobs: Jobs, clip: Path) -> None:
     assert [record.id for record in jobs.all()] == ["z", "y", "x"]
 
 
+def test_a_camera_does_not_wait_for_the_files(
+    jobs: Jobs, client: redis.Redis, clip: Path
+) -> None:
+    jobs.submit(request(clip, clip.parent), job="file")
+    jobs.submit(request(f"rtsp://127.0.0.1:{free_port()}/1", clip.parent), job="camera")
+    jobs.submit(replace(request("http://a/b", clip.parent), attached=True), job="attached")
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"attached", b"camera", b"file"]
+
+
 def test_the_same_id_is_not_started_twice(jobs: Jobs, client: redis.Redis, clip: Path) -> None:
     first, _ = jobs.submit(request(clip, clip.parent), job="a")
     again, is_new = jobs.submit(request("b.mp4", clip.parent), job="a")
