@@ -40,7 +40,7 @@ _JOB = (
     SERVER,
     click.option(
         "--id", "job", metavar="ID",
-        help="The job's id; a second job of the same id is not started.",
+        help="The job's id; the same job is not started twice, and another one is refused.",
     ),
     click.option("--wait", is_flag=True, help="Follow the job, and exit as `mien run` would."),
     click.option(

@@ -17,7 +17,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from mien.contract.errors import JobError, UsageError
-from mien.contract.request_json import request_to_json
+from mien.contract.request_json import request_from_json, request_to_json
 from mien.contract.requests import RunRequest
 from mien.jobs.record import (
     KEEP_S,
@@ -95,8 +95,8 @@ class Jobs:
         """Put a job into the queue; one of the same id that is there stays the only one.
 
         Raises:
-            UsageError: the id or the webhook is not valid, a password cannot be sealed, or names
-                and addresses are too long.
+            UsageError: the id or the webhook is not valid, or the id is that of another request; a
+                password cannot be sealed, or names and addresses are too long.
             TransportError: the server does not answer.
         """
         job = job or uuid.uuid4().hex[:12]
@@ -119,6 +119,7 @@ class Jobs:
         if self.store.create(record):
             self._enqueue(record)
             return Submitted(record, is_new=True)
+        self._check_same(record)
         self._resume(job)
         return Submitted(self.find(job), is_new=False)
 
@@ -180,6 +181,19 @@ class Jobs:
         self.store.put(record, patience_s=0)
         self._enqueue(record)
         return record
+
+    def _check_same(self, record: JobRecord) -> None:
+        """Raises `UsageError` where the job of this id was asked for something else."""
+        known = self.store.get(record.id) or record
+        try:
+            is_same = request_from_json(known.request) == request_from_json(record.request)
+        except (KeyError, TypeError, ValueError):
+            return  # of another version of mien, where these can not be told from one another
+        if not is_same:
+            raise UsageError(
+                f"job {record.id} is another one, of {known.source}: its input, outputs or options "
+                "differ from these"
+            )
 
     def _resume(self, job: str) -> None:
         """Put a job into the queue that has never come there: its submitter was cut off."""

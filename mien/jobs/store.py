@@ -14,10 +14,10 @@ from mien.transport.keys import PREFIX
 from mien.transport.lua import Script
 from mien.transport.redis_server import RedisServer
 
-WISH_S = 24 * 3600
-"""Life of the wish that a job be cancelled."""
 PENDING_S = 90 * 24 * 3600
 """Least life of the record of a job that is not over: what is kept for a day may wait for weeks."""
+WISH_S = PENDING_S
+"""Life of the wish that a job be cancelled, which may wait for as long as the job."""
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 

@@ -76,9 +76,23 @@ def test_a_camera_does_not_wait_for_the_files(
 
 def test_the_same_id_is_not_started_twice(jobs: Jobs, client: redis.Redis, clip: Path) -> None:
     first, _ = jobs.submit(request(clip, clip.parent), job="a")
-    again, is_new = jobs.submit(request("b.mp4", clip.parent), job="a")
+    again, is_new = jobs.submit(request(clip, clip.parent), job="a")
     assert (again, is_new) == (first, False)
     assert client.llen("rq:queue:mien-streams") == 1
+
+
+def test_the_id_of_another_job_is_refused(jobs: Jobs, clip: Path) -> None:
+    wish = replace(request(camera(), clip.parent), attached=True)
+    first, _ = jobs.submit(wish, job="a", secret=SECRET)
+    assert jobs.submit(wish, job="a", secret=SECRET) == (first, False), "sealed otherwise"
+    for other in (
+        request(clip, clip.parent),
+        replace(wish, outputs=()),
+        replace(wish, analysis=AnalysisRequest(min_face=100)),
+    ):
+        with pytest.raises(UsageError, match="job a is another one, of rtsp://"):
+            jobs.submit(other, job="a", secret=SECRET)
+    assert jobs.all() == [first]
 
 
 @pytest.mark.parametrize("is_judged", [False, True], ids=["at once", "found forgotten"])
@@ -239,9 +253,12 @@ def test_a_cancelled_job_is_not_begun(jobs: Jobs, client: redis.Redis, clip: Pat
     assert jobs.cancel("a") == cancelled
 
 
-def test_a_job_that_a_worker_has_just_taken_is_cancelled_too(jobs: Jobs, clip: Path) -> None:
+def test_a_job_that_a_worker_has_just_taken_is_cancelled_too(
+    jobs: Jobs, client: redis.Redis, clip: Path
+) -> None:
     record, _ = jobs.submit(request(clip, clip.parent), job="a")
     jobs.store.wish_end("a")
+    assert int(client.ttl("mien:cancel:a")) > PENDING_S - 60, "it may be long until it is begun"
     assert carry_out(jobs, "a").state == "cancelled"
     assert record.state == "queued"
 
