@@ -40,7 +40,7 @@ def run(job: str) -> None:
     """
     about(job)
     url = os.environ.get(REDIS_URL, DEFAULT_URL)
-    store = JobStore(RedisServer(url))
+    store = JobStore(RedisServer(url, wait_s=PATIENCE_S))
     record = store.get(job, PATIENCE_S)
     if record is None:
         _log.error("there is nothing to do: the server has forgotten the job's record")
@@ -72,7 +72,10 @@ def run(job: str) -> None:
 
 
 def give_up(store: JobStore, job: str) -> None:
-    """Write that no further attempt will be made, unless the job is over already."""
+    """Write that no further attempt will be made, unless the job is over already.
+
+    Raises `TransportError` where the server cannot be told, and `JobError` for what is no record.
+    """
     record = store.get(job)
     if record is not None and not record.over:
         end(store, failed(record, given_up(record), JobError.exit_code, time.time()))
@@ -88,8 +91,12 @@ def is_endless(store: JobStore, job: str) -> bool:
 
 
 def end(store: JobStore, record: JobRecord) -> None:
-    """Write the last record of a job that is not running, and tell whoever waits for it."""
-    store.put(record)
+    """Write the last record of a job that is not running, and tell whoever waits for it; nothing
+    where somebody else has ended it.
+    """
+    done = store.put(record, PATIENCE_S, unless_over=True)
+    if not done and store.get(record.id, PATIENCE_S) != record:  # an answer may have got lost
+        return
     _log.warning("the job is %s", record.state, extra={"job": record.id, "error": record.error})
     store.forget_wish(record.id, PATIENCE_S)
     if record.webhook is not None:

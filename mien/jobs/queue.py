@@ -152,7 +152,8 @@ class Jobs:
         self.store.wish_end(job)  # and not forgotten: a worker may be about to begin
         if record.state == "queued" and self._withdraw(job):
             record = cancelled(record, time.time())
-            self.store.put(record, patience_s=0)
+            if not self.store.put(record, patience_s=0, unless_over=True):
+                return self.find(job)  # a worker was faster
             if record.playlists:  # a worker has to end them, since only workers reach the files
                 self._enqueue(record)
             _tell(record)
@@ -178,7 +179,8 @@ class Jobs:
             record, state="queued", error=None, exit_code=None, ended_s=None, eta_s=None,
             done=0, written=record.left, owns_outputs=bool(record.left),
         )  # fmt: skip
-        self.store.put(record, patience_s=0)
+        if not self.store.put(record, patience_s=0):
+            return self.find(job)  # another one was faster, and it has begun
         self._enqueue(record)
         return record
 

@@ -21,12 +21,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-from mien.contract.errors import Interrupted, MienError
+from mien.contract.errors import Interrupted, JobError, MienError, TransportError
 from mien.interrupts import LEAVE
 from mien.jobs.channel import Voice
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
-from mien.transport.redis_server import is_passing, leave_replica
+from mien.transport.redis_server import Unreachable, is_passing, leave_replica
 
 PULSE_S = 1
 """How often a worker says that it and its job are alive, and looks for jobs of dead ones."""
@@ -180,11 +180,21 @@ class StreamWorker(Worker):
         calm_s = min(server["uptime_in_seconds"], time.monotonic() - self._refused_s)
         if calm_s >= SETTLE_S:
             super().clean_registries()  # type: ignore[no-untyped-call]
-            lost, self._lost = self._lost, []
-            for job in lost:  # not before: it may take longer than the housekeeping may
-                self._give_up(job)
+            self._give_up_lost()  # not before: it may take longer than the housekeeping may
         else:
             self.last_cleaned_at = now()  # type: ignore[assignment]  # untyped in RQ
+
+    def _give_up_lost(self) -> None:
+        while self._lost:
+            self._voice.pulse(self.pid or 0)
+            try:
+                self._give_up(self._lost[0])
+            except TransportError as error:
+                _log.warning("a lost job is told later: %s", error, extra={"job": self._lost[0]})
+                return
+            except JobError as error:
+                _log.warning("%s", error)
+            del self._lost[0]
 
     # The end of an attempt
 
@@ -208,14 +218,15 @@ class StreamWorker(Worker):
                 self.cleanup_execution(job, pipeline=pipeline, execution=execution)
                 pipeline.execute()
             return
-        if isinstance(self._cause, Interrupted):
+        if isinstance(self._cause, (Interrupted, Unreachable)):
             _spare(job)  # neither its worker's end nor the server's is the job's fault
         elif self._is_endless(job.id):
             _spare(job)
         is_last = not job.should_retry
         super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
         if is_last:
-            self._give_up(job.id)
+            self._lost.append(job.id)
+            self._give_up_lost()
 
     def _on_abandoned(self, job: Job, kind: type[BaseException], *_: object) -> bool:
         """RQ found a job whose worker is dead, and is about to try again or to give it up."""

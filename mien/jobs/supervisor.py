@@ -153,7 +153,7 @@ def _live(what: str, action: Callable[[], None]) -> NoReturn:
         action()
         code = 0
     except (MienError, redis.RedisError) as error:
-        _log.warning("%s cannot begin: %s", what, error)
+        _log.warning("%s has ended: %s", what, error)
     except Exception:  # noqa: BLE001 - the top of a process: nobody else would tell it
         _log.exception("a bug in mien: %s ended", what)
     finally:

@@ -20,6 +20,7 @@ from mien.jobs.record import record_from_json
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.stream_worker import StreamWorker
 from mien.transport.ports import Superseded
+from mien.transport.redis_server import Unreachable
 from tests.cameras import Proxy
 from tests.servers import REFUSALS, Server
 from tests.waiting import wait_for
@@ -127,6 +128,41 @@ def test_a_job_that_was_given_up_just_now_is_tried_again(
     assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
 
 
+def test_a_lost_job_that_cannot_be_told_now_is_told_later(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    troubles, told = [Unreachable("away"), JobError("its record is damaged")], []
+
+    def give_up(job: str) -> None:
+        told.append(job)
+        if troubles:
+            raise troubles.pop(0)
+
+    worker = StreamWorker(stream_queue(client), client, give_up)
+    jobs.submit(request(clip, clip.parent), job="a")
+    for _ in range(4):
+        die_with(worker, client, "a")
+        worker.clean_registries()
+    assert told == ["a"]
+    for _ in range(2):
+        worker.clean_registries()
+    assert told == ["a", "a"], "and what cannot be read is let go"
+
+
+def test_an_attempt_that_begins_while_the_server_is_away_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server("valkey", tmp_path)
+    monkeypatch.setenv("MIEN_REDIS_URL", server.url)
+    starter = threading.Timer(0.5, server.start)
+    starter.start()
+    horse.run("a")
+    assert "forgotten the job's record" in caplog.text
+    starter.join()
+    server.remove()
+
+
 def test_a_job_that_died_before_it_began_is_found(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +267,9 @@ def test_a_worker_finds_another_primary_at_the_same_address(
     former.remove()
 
 
-@pytest.mark.parametrize(("cause", "waiting"), [(Superseded("x"), 0), (Interrupted("x"), 1)])
+@pytest.mark.parametrize(
+    ("cause", "waiting"), [(Superseded("x"), 0), (Interrupted("x"), 1), (Unreachable("x"), 1)]
+)
 def test_an_attempt_asks_for_another_only_where_there_is_none(
     jobs: Jobs, client: redis.Redis, clip: Path, cause: Exception, waiting: int
 ) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import redis
 
+from mien.contract.errors import JobError
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs import horse, webhook
 from mien.jobs.queue import Jobs
-from mien.jobs.record import JobRecord
+from mien.jobs.record import JobRecord, failed
 from mien.jobs.store import PENDING_S
 
 ENDED = JobRecord("a1", {"source": "a.mp4"}, state="finished", exit_code=0)
@@ -96,6 +97,16 @@ def test_who_finds_a_job_forgotten_tells_its_webhook_once(
         ended = jobs.find("a")
         assert (ended.state, jobs.all()) == ("failed", [ended])
     assert hook.told == [told(ended)]
+
+
+def test_a_job_that_two_give_up_is_told_once(jobs: Jobs, clip: Path) -> None:
+    with listening(200) as hook:
+        request = RunRequest(str(clip), AnalysisRequest())
+        record, _ = jobs.submit(request, job="a", webhook=hook.address)
+        for time_s in (1.0, 2.0):
+            horse.end(jobs.store, failed(record, "given up", JobError.exit_code, time_s))
+        assert jobs.find("a").ended_s == 1.0
+    assert len(hook.told) == 1
 
 
 @pytest.mark.parametrize("answer", [301, 302, 303, 307])

@@ -65,74 +65,6 @@ def test_jobs_are_listed_by_age(jobs: Jobs, clip: Path) -> None:
     assert [record.id for record in jobs.all()] == ["z", "y", "x"]
 
 
-def test_a_camera_does_not_wait_for_the_files(
-    jobs: Jobs, client: redis.Redis, clip: Path
-) -> None:
-    jobs.submit(request(clip, clip.parent), job="file")
-    jobs.submit(request(f"rtsp://127.0.0.1:{free_port()}/1", clip.parent), job="camera")
-    jobs.submit(replace(request("http://a/b", clip.parent), attached=True), job="attached")
-    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"attached", b"camera", b"file"]
-
-
-def test_the_same_id_is_not_started_twice(jobs: Jobs, client: redis.Redis, clip: Path) -> None:
-    first, _ = jobs.submit(request(clip, clip.parent), job="a")
-    again, is_new = jobs.submit(request(clip, clip.parent), job="a")
-    assert (again, is_new) == (first, False)
-    assert client.llen("rq:queue:mien-streams") == 1
-
-
-def test_the_id_of_another_job_is_refused(jobs: Jobs, clip: Path) -> None:
-    wish = replace(request(camera(), clip.parent), attached=True)
-    first, _ = jobs.submit(wish, job="a", secret=SECRET)
-    assert jobs.submit(wish, job="a", secret=SECRET) == (first, False), "sealed otherwise"
-    for other in (
-        request(clip, clip.parent),
-        replace(wish, outputs=()),
-        replace(wish, analysis=AnalysisRequest(min_face=100)),
-    ):
-        with pytest.raises(UsageError, match="job a is another one, of rtsp://"):
-            jobs.submit(other, job="a", secret=SECRET)
-    assert jobs.all() == [first]
-
-
-@pytest.mark.parametrize("is_judged", [False, True], ids=["at once", "found forgotten"])
-def test_a_submission_that_was_cut_off_is_made_good_by_the_next_of_its_id(
-    jobs: Jobs, client: redis.Redis, clip: Path, is_judged: bool
-) -> None:
-    record, _ = jobs.submit(request(clip, clip.parent), job="a")
-    client.delete("rq:job:a", "rq:queue:mien-streams")  # as if it had never come there
-    if is_judged:
-        client.expire("mien:job:a", PENDING_S - 11)
-        assert jobs.find("a").state == "failed"
-    for _ in range(2):
-        again, is_new = jobs.submit(request(clip, clip.parent), job="a")
-        assert (again.state, is_new) == ("queued", False)
-        assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
-    jobs._enqueue(record)  # the first submitter was only slow
-    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
-
-
-def test_a_job_that_has_ended_is_not_begun_again_by_its_id(
-    jobs: Jobs, client: redis.Redis, clip: Path
-) -> None:
-    record, _ = jobs.submit(request(clip, clip.parent), job="a")
-    client.delete("rq:job:a", "rq:queue:mien-streams")
-    for ended in (
-        replace(record, state="failed", exit_code=UsageError.exit_code),
-        replace(record, state="failed", exit_code=JobError.exit_code, attempts=4),
-        replace(record, state="cancelled", exit_code=JobError.exit_code, attempts=4),
-    ):
-        jobs.store.put(ended)
-        assert jobs.submit(request(clip, clip.parent), job="a") == (ended, False)
-        assert client.llen("rq:queue:mien-streams") == 0
-
-
-@pytest.mark.parametrize("job", ["", "a b", "a:b", "é", "x" * 65])
-def test_an_id_that_is_none_is_refused(jobs: Jobs, clip: Path, job: str) -> None:
-    with pytest.raises(UsageError, match="an id has"):
-        jobs.find(job)
-
-
 def test_what_is_not_there_is_said(jobs: Jobs) -> None:
     with pytest.raises(UsageError, match="there is no job a"):
         jobs.find("a")
@@ -261,6 +193,21 @@ def test_a_job_that_a_worker_has_just_taken_is_cancelled_too(
     assert int(client.ttl("mien:cancel:a")) > PENDING_S - 60, "it may be long until it is begun"
     assert carry_out(jobs, "a").state == "cancelled"
     assert record.state == "queued"
+
+
+def test_a_job_that_begins_just_as_it_is_cancelled_is_not_told_to_be_over(
+    jobs: Jobs, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, _ = jobs.submit(request(clip, clip.parent), job="a")
+    running, withdraw = replace(record, state="running", attempts=1), jobs._withdraw
+
+    def begin_first(job: str) -> bool:
+        jobs.store.put(running)
+        return withdraw(job)
+
+    monkeypatch.setattr(jobs, "_withdraw", begin_first)
+    assert jobs.cancel("a") == running
+    assert jobs.store.end_is_wished("a")
 
 
 def test_a_failed_job_can_be_tried_again(jobs: Jobs, client: redis.Redis, tmp_path: Path) -> None:

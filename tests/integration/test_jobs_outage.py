@@ -124,7 +124,9 @@ def test_a_job_that_waits_for_its_server_can_be_cancelled(
     assert (ended.state, ended.error) == ("cancelled", "cancelled; nothing was written")
 
 
-def test_an_attempt_that_was_given_up_meanwhile_ends(jobs: Jobs, server: Server, clip: Path) -> None:
+def test_an_attempt_that_was_given_up_meanwhile_ends(
+    jobs: Jobs, server: Server, clip: Path
+) -> None:
     """Whoever had not heard of it for long may have said that the job is lost."""
     store = jobs.store
     record = submitted(store, "lost", clip)

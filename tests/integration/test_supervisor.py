@@ -68,6 +68,13 @@ def work(url):
 supervisor.work = work
 """
 
+WORKERS_WITHOUT_A_SERVER = """
+import redis
+def work(url):
+    raise redis.ConnectionError("away")
+supervisor.work = work
+"""
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -126,6 +133,15 @@ def test_a_worker_that_dies_of_a_bug_says_so(server: Server, tmp_path: Path) -> 
         daemon.await_line("a bug in mien: a stream worker ended error=ZeroDivisionError")
         daemon.await_line("in work")  # where it happened
         assert "hunter2" not in daemon.text()
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait() == 0
+
+
+def test_a_worker_that_loses_its_server_says_that_it_has_ended(
+    server: Server, tmp_path: Path
+) -> None:
+    with supervisor(server, tmp_path / "log", WORKERS_WITHOUT_A_SERVER) as daemon:
+        daemon.await_line("a stream worker has ended: away")
         daemon.send(signal.SIGTERM)
         assert daemon.wait() == 0
 
