@@ -110,9 +110,9 @@ class RedisStream:
         """Move what is new in the log into the feed."""
         self._check()
         if self._doubtful:
-            self._doubtful = False
             if self._position != BEGINNING and not self._attempt.knows(self._position):
                 self._position = BEGINNING  # repeats are dropped by index
+            self._doubtful = False  # not before: the server may be away again
         entries = self._attempt.look(self._position, PAGE, wait_s)
         if entries is None:
             self._recover()

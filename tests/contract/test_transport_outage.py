@@ -239,6 +239,32 @@ def test_a_server_whose_clock_was_set_back_costs_no_frame(
     transport.close()
 
 
+def test_whether_the_log_was_lost_is_asked_again_where_the_answer_did_not_come(
+    make_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server("valkey")
+    transport = RedisTransport(server.url, lifetimes=QUICK)
+    stream, work = transport.stream("a", SETTINGS), transport.work()
+    with server.client() as client:
+        later = f"{int(1000 * (time.time() + 86400))}-0"
+        client.xadd("mien:log:a", {"r": encode_record(record(0))}, id=later)
+        assert [r.index for r in stream.read(0, 1)] == [0]
+        client.flushall()
+    stream.offer(image("a", 1))  # and registers anew
+
+    def be_away(position: bytes) -> bool:
+        monkeypatch.undo()
+        raise Unreachable("away")
+
+    monkeypatch.setattr(stream._attempt, "knows", be_away)  # type: ignore[union-attr]
+    with pytest.raises(Unreachable):
+        stream.read(1, 0)
+    (lease,) = work.take(1, 10)
+    work.publish(lease, record(1))
+    assert [r.index for r in stream.read(1, 5)] == [1]
+    transport.close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_newer_attempt_stays_the_newer_one_where_the_server_forgets_both(
     make_server: Callable[..., Server], kind: str
