@@ -9,6 +9,7 @@ from rq import Queue
 from rq.intermediate_queue import IntermediateQueue
 from rq.serializers import JSONSerializer
 from rq.utils import now
+from rq.worker import BaseWorker
 
 from mien.transport.redis_server import RedisServer
 
@@ -19,9 +20,28 @@ LOCK_S = 8
 STUCK_S = 5
 """So long may a job be neither in the queue nor started; RQ's own is a minute."""
 
+SEEN_S = 60
+"""So long is it remembered when a job was seen between; RQ's own is a day, which another attempt
+would be measured by."""
+
 
 class _Between(IntermediateQueue):
-    """Jobs that a worker has taken and not begun; it may have died there."""
+    """Jobs that a worker has taken and not begun; it may have died there.
+
+    One that died just after it had begun has left its job here too, when that is found and put back
+    into the queue: it must not get there a second time.
+    """
+
+    def cleanup(self, worker: BaseWorker, queue: Queue) -> None:
+        for job in self.get_job_ids():
+            if self.connection.lpos(queue.key, job) is not None:
+                self.remove(job)
+                self.connection.delete(self.get_first_seen_key(job))
+        super().cleanup(worker, queue)
+
+    def set_first_seen(self, job_id: str) -> bool:
+        key = self.get_first_seen_key(job_id)
+        return bool(self.connection.set(key, now().timestamp(), nx=True, ex=SEEN_S))
 
     def should_be_cleaned_up(self, job_id: str) -> bool:
         seen = self.get_first_seen(job_id)

@@ -177,6 +177,22 @@ def test_a_job_that_died_before_it_began_is_found(
     assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
 
 
+def test_a_job_that_died_as_it_began_is_put_back_once(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    monkeypatch.setattr("mien.jobs.rq_queue.STUCK_S", 0.05)
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    die_with(worker, client, "a")
+    client.lpush("rq:queue:mien-streams:intermediate", "a")  # its work horse had said nothing yet
+    for _ in range(3):
+        worker.clean_registries()
+        time.sleep(0.1)
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a"]
+    assert client.llen("rq:queue:mien-streams:intermediate") == 0
+
+
 def test_a_job_whose_record_was_forgotten_is_told(
     jobs: Jobs, client: redis.Redis, clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
