@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import redis
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
+from mien.contract.errors import TransportError
 from mien.contract.wire import WireError, decode_image, encode_record
 from mien.transport.keys import GROUP, Keys, Lifetimes
 from mien.transport.numerics import to_line
-from mien.transport.ports import NOTHING, Lease
-from mien.transport.redis_consumer import RedisConsumer
+from mien.transport.ports import NOTHING, Closed, Lease
+from mien.transport.redis_consumer import CLOSING_PATIENCE_S, RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.redis_streams import ActiveStream, ActiveStreams
 from mien.transport.redis_work_scripts import CLAIM, GIVE_BACK, PUBLISH, TAKE
@@ -88,6 +91,13 @@ class RedisWork:
 
     def close(self) -> None:
         """Say good-bye: what is still held goes to others at once."""
+        with suppress(TransportError, Closed):  # it is found with the dead
+            while self._extra and not self.is_closed:
+                entry = self._extra.popleft()
+                self._give_back(
+                    entry.stream.name, entry.stream.fence, entry.id, entry.frame, entry.deliveries,
+                    patience_s=CLOSING_PATIENCE_S,
+                )  # fmt: skip
         self._consumer.leave()
 
     @property
@@ -190,10 +200,20 @@ class RedisWork:
         arguments = (fence, entry, record.index, encode_record(record), to_line(numerics))
         self._server.call(lambda client: PUBLISH.run(client, names, arguments))
 
-    def _give_back(self, stream: str, fence: str, entry: str, index: int, deliveries: int) -> None:
+    def _give_back(
+        self,
+        stream: str,
+        fence: str,
+        entry: str,
+        index: int,
+        deliveries: int,
+        patience_s: float = math.inf,
+    ) -> None:
         names = (self._keys.work(stream, fence), self._keys.images(stream, fence))
         arguments = (entry, index, deliveries - 1)
-        self._server.call(lambda client: GIVE_BACK.run(client, names, arguments))
+        self._server.call(
+            lambda client: GIVE_BACK.run(client, names, arguments), patience_s=patience_s
+        )
 
 
 def _fetch(entry: _Entry, client: redis.Redis) -> bytes | None:

@@ -193,6 +193,18 @@ def test_what_a_living_analyzer_holds_for_too_long_is_taken(
     assert stream.read(1, 0.2) == []
 
 
+def test_what_an_analyzer_took_in_advance_is_given_back_when_it_leaves(
+    open_transport: Callable[..., RedisTransport],
+) -> None:
+    stream = open_transport().stream("a", SETTINGS)
+    work = open_transport().work()
+    stream.offer(image("a", 0))
+    work._wait(1)  # and between this and the next look it is told to stop
+    work.close()
+    (lease,) = open_transport().work().take(1, 10)
+    assert lease.deliveries == 1, "nobody has died of it"
+
+
 def test_a_dead_consumer_without_work_is_forgotten(
     open_transport: Callable[..., RedisTransport], client: redis.Redis, prefix: str
 ) -> None:
