@@ -21,12 +21,14 @@ from mien.transport.ports import NOTHING, Closed, Lease
 from mien.transport.redis_consumer import CLOSING_PATIENCE_S, RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.redis_streams import ActiveStream, ActiveStreams
-from mien.transport.redis_work_scripts import CLAIM, GIVE_BACK, PUBLISH, TAKE
+from mien.transport.redis_work_scripts import CLAIM, FORGET, GIVE_BACK, PUBLISH, TAKE
 
 STUCK_S = 120.0
 """So long may an analyzer whose heart beats hold an image before others take it."""
 CLAIM_EVERY_S = 2.0
 """How often it is looked for work of the dead, unless there was some the last time."""
+FORGET_EVERY_S = 60.0
+"""How often the dead who hold nothing are forgotten: it takes a look at all the living besides."""
 PAUSE_S = 0.25
 """Between two attempts to take work from a server that does not answer."""
 
@@ -56,7 +58,7 @@ class RedisWork:
         self._stuck_s = stuck_s
         self._active = ActiveStreams(server, keys, serves)
         self._extra: deque[_Entry] = deque()  # taken while waiting, and more than was asked for
-        self._claim_s = 0.0
+        self._claim_s = self._forget_s = 0.0
         self._consumer = RedisConsumer(server, keys, lifetimes)
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
@@ -127,6 +129,9 @@ class RedisWork:
     def _claim(self, streams: Sequence[ActiveStream]) -> list[_Entry]:
         """One frame of a dead analyzer: it goes out alone, it may have been what killed."""
         keys = (self._keys.analyzers, *(stream.work for stream in streams))
+        if time.monotonic() >= self._forget_s:
+            self._server.call(lambda client: FORGET.run(client, keys, ()), patience_s=0)
+            self._forget_s = time.monotonic() + FORGET_EVERY_S
         arguments = (self._consumer.name, round(1000 * self._stuck_s))
         found = self._server.call(lambda client: CLAIM.run(client, keys, arguments), patience_s=0)
         return [_entry(streams, *one) for one in found]

@@ -54,38 +54,48 @@ CLAIM = Script("""
 -- delivered least often, so that whoever waits beside a deadly one does not die with it again.
 local consumer, stuck = ARGV[1], ARGV[2]
 local now, best = now_ms(), nil
-local function alive(name)
-  local beat = redis.call('ZSCORE', KEYS[1], name)
-  return beat and tonumber(beat) >= now
+local least = {[consumer] = false}
+local function least_of(name)
+  if least[name] == nil then
+    local beat = redis.call('ZSCORE', KEYS[1], name)
+    least[name] = beat and tonumber(beat) >= now and stuck or '0'
+  end
+  return least[name]
 end
-local function fields(flat)
-  local named = {}
-  for at = 1, #flat, 2 do named[flat[at]] = flat[at + 1] end
-  return named
-end
-local function search(at, name, least)
-  local held = redis.call('XPENDING', KEYS[at], GROUP, 'IDLE', least, '-', '+', 1000, name)
+local function search(at, name, idle)
+  local held = redis.call('XPENDING', KEYS[at], GROUP, 'IDLE', idle, '-', '+', 1000, name)
   for _, one in ipairs(held) do
     if not best or one[4] < best.count then best = {at = at, id = one[1], count = one[4]} end
   end
 end
 for at = 2, #KEYS do
-  local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[at], GROUP)
-  for _, flat in ipairs(consumers.err and {} or consumers) do
-    local one = fields(flat)
-    if one.name ~= consumer then
-      if one.pending > 0 then
-        search(at, one.name, alive(one.name) and stuck or '0')
-      elseif not alive(one.name) then
-        redis.call('XGROUP', 'DELCONSUMER', KEYS[at], GROUP, one.name)
-      end
-    end
+  local held = redis.pcall('XPENDING', KEYS[at], GROUP)
+  for _, one in ipairs(held[4] or {}) do  -- whoever holds something
+    local idle = least_of(one[1])
+    if idle then search(at, one[1], idle) end
   end
 end
 if not best then return {} end
 local entry = redis.call('XCLAIM', KEYS[best.at], GROUP, consumer, 0, best.id)[1]
 if not entry then return {} end
 return {{best.at - 1, entry[1], entry[2][2], whole(entry[2][4] + best.count)}}
+""")
+
+FORGET = Script("""
+-- KEYS analyzers, work streams. Consumers that are dead and hold nothing go
+local now = now_ms()
+for at = 2, #KEYS do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[at], GROUP)
+  for _, flat in ipairs(consumers.err and {} or consumers) do
+    local one = {}
+    for field = 1, #flat, 2 do one[flat[field]] = flat[field + 1] end
+    local beat = redis.call('ZSCORE', KEYS[1], one.name)
+    if one.pending == 0 and not (beat and tonumber(beat) >= now) then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[at], GROUP, one.name)
+    end
+  end
+end
+return 1
 """)
 
 PUBLISH = Script("""
