@@ -18,6 +18,8 @@ PENDING_S = 90 * 24 * 3600
 """Least life of the record of a job that is not over: what is kept for a day may wait for weeks."""
 WISH_S = PENDING_S
 """Life of the wish that a job be cancelled, which may wait for as long as the job."""
+SWEPT = 4
+"""So many ids are looked at with every new job, whether they still have a record."""
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
@@ -70,6 +72,10 @@ class JobStore:
         )
         if done:
             self._index(record, patience_s=0)
+            some = self.server.call(
+                lambda client: client.zrandmember(self._ids, SWEPT), patience_s=0
+            )
+            self._texts(some)  # type: ignore[arg-type]  # the client decodes nothing
         return bool(done)
 
     def put(
@@ -113,12 +119,16 @@ class JobStore:
         return max(_life_s(record) - int(left_ms) / 1000, 0.0)
 
     def all(self) -> list[JobRecord]:
-        """Those that can be read, oldest first; forgets ids whose record has lived out its time."""
-        answer = self.server.call(lambda client: client.zrange(self._ids, 0, -1), patience_s=0)
-        ids = [bytes(job).decode() for job in answer]  # type: ignore[arg-type]
+        """Those that can be read, oldest first."""
+        ids = self.server.call(lambda client: client.zrange(self._ids, 0, -1), patience_s=0)
+        found = map(_read, self._texts(ids))  # type: ignore[arg-type]
+        return [record for record in found if record is not None]
+
+    def _texts(self, ids: Sequence[bytes]) -> list[bytes]:
+        """Records as they lie there; forgets ids whose record has lived out its time."""
         if not ids:
             return []
-        keys = [self._job(job) for job in ids]
+        keys = [self._job(job.decode()) for job in ids]
         texts: Sequence[bytes | None] = self.server.call(
             lambda client: client.mget(keys),  # type: ignore[arg-type, return-value]
             patience_s=0,
@@ -126,8 +136,7 @@ class JobStore:
         gone = [job for job, text in zip(ids, texts, strict=True) if text is None]
         if gone:
             self.server.call(lambda client: client.zrem(self._ids, *gone), patience_s=0)
-        found = [_read(text) for text in texts if text is not None]
-        return [record for record in found if record is not None]
+        return [text for text in texts if text is not None]
 
     def states(self, waiting: Container[str] = ()) -> Counter[State]:
         """How many jobs there are, by state as their records say it.

@@ -81,6 +81,19 @@ def test_the_end_of_a_job_that_was_forgotten_counts_and_outlives_its_record(
     assert store.ended()["cancelled"] == 1
 
 
+def test_a_new_job_sweeps_up_after_old_ones(
+    store: JobStore, server: Server, tmp_path: Path
+) -> None:
+    """Where nobody ever lists them."""
+    prefix = tmp_path.name
+    with server.client() as client:
+        for name in "ab":
+            store.create(job(name))
+            client.delete(f"{prefix}:job:{name}")
+        store.create(job("c"))
+        assert client.zrange(f"{prefix}:jobs", 0, -1) == [b"c"]
+
+
 def test_a_record_is_kept_from_the_end_of_its_job(
     store: JobStore, server: Server, tmp_path: Path
 ) -> None:
