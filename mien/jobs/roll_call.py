@@ -8,8 +8,8 @@ from collections.abc import Callable
 from mien.jobs.books import Books
 
 HUNG_S = 120.0
-"""A worker that has said nothing for so long does not live; it waits a minute at most between two
-attempts to reach a server that is away."""
+"""A worker that has said nothing for so long does not live; to ask a server that hangs takes it
+about a minute."""
 
 
 class RollCall:

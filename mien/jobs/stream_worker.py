@@ -160,6 +160,7 @@ class StreamWorker(Worker):
         self._note_refusal(error)
 
     def _note_refusal(self, error: redis.RedisError) -> None:
+        self._voice.pulse(self.pid or 0)  # a server that hangs may have taken a minute for this
         leave_replica(error, self.connection)
         before_s, self._refused_s = self._refused_s, time.monotonic()
         if self._refused_s - before_s >= SETTLE_S:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -255,7 +257,8 @@ def test_a_server_that_answers_a_waiting_worker_late_is_noted(
 
 def test_a_server_that_is_away_ends_no_worker_and_is_noted(tmp_path: Path) -> None:
     server = Server("valkey", tmp_path).start()
-    with server.client() as connection:
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis.from_url(server.unix_url, protocol=2, retry=once) as connection:
         worker = StreamWorker(stream_queue(connection), connection, [].append)
         server.remove()
         worker.heartbeat()
