@@ -245,7 +245,8 @@ def test_a_server_that_answers_a_waiting_worker_late_is_noted(
     """It has heard of no pulse of the others meanwhile."""
     monkeypatch.setattr("mien.jobs.stream_worker.WORKER_LIFE_S", 16)  # of which it waits for 1 s
     worker = StreamWorker(stream_queue(client), client, [].append)
-    waiting = threading.Thread(target=worker.dequeue_job_and_maintain_ttl, args=(1,))
+    dequeue = worker.dequeue_job_and_maintain_ttl
+    waiting = threading.Thread(target=dequeue, args=(1,), daemon=True)
     waiting.start()
     wait_for(lambda: worker.last_cleaned_at)
     with jobs_server.hanging():
