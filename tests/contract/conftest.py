@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,22 @@ def server_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
     yield get
     for server in running.values():
+        server.remove()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers that the test may kill."""
+    made: list[Server] = []
+
+    def make(kind: str, **options: object) -> Server:
+        folder = tmp_path / f"server{len(made)}"
+        folder.mkdir()
+        made.append(Server(kind, folder, **options).start())  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for server in made:
         server.remove()
 
 

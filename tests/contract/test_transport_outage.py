@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -18,28 +18,11 @@ from mien.transport.ports import Closed, Superseded
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer, Unreachable
 from tests.analyses import SETTINGS, image, record
-from tests.cameras import Proxy
 from tests.servers import KINDS, REFUSALS, Server, free_port
-from tests.waiting import wait_for
 
 SECRET = "s3cr3t-pass"
 QUICK = Lifetimes(renew_s=0.2, heart_s=1.0, beat_s=0.1)
 FRAMES, WINDOW = 120, 8
-
-
-@pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    made: list[Server] = []
-
-    def make(kind: str, **options: object) -> Server:
-        folder = tmp_path / f"server{len(made)}"
-        folder.mkdir()
-        made.append(Server(kind, folder, **options).start())  # type: ignore[arg-type]
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.remove()
 
 
 class Run:
@@ -168,56 +151,6 @@ def test_a_server_that_refuses_for_a_while_costs_no_frame(
     run.wait_for(FRAMES)
     run.finish()
     assert run.seen == list(range(FRAMES))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_becomes_a_replica_for_a_while_ends_no_stream(
-    make_server: Callable[..., Server], kind: str
-) -> None:
-    """Whoever waits in it is sent away."""
-    server, other = make_server(kind), make_server(kind)
-    transport = RedisTransport(server.url, lifetimes=QUICK)
-    stream = transport.stream("a", SETTINGS)
-    found: list[int] = []
-    failures: list[BaseException] = []
-
-    def read() -> None:
-        try:
-            while not found:
-                found.extend(r.index for r in stream.read(0, 5))
-        except BaseException as error:  # noqa: BLE001 - told below
-            failures.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    with server.client() as client:
-        wait_for(lambda: client.info("clients")["blocked_clients"])
-        with server.demoted(other):
-            time.sleep(1)
-    stream.offer(image("a", 0))
-    work = transport.work()
-    (lease,) = work.take(1, 10)
-    work.publish(lease, record(0))
-    reader.join(20)
-    assert (failures, found) == ([], [0])
-    transport.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_another_primary_at_the_same_address_is_found(
-    make_server: Callable[..., Server], kind: str
-) -> None:
-    """Though the former one, a replica now, leaves its connections open."""
-    former, primary = make_server(kind), make_server(kind)
-    with Proxy(former.port) as address:
-        url = f"redis://127.0.0.1:{address.port}/0"
-        transport = RedisTransport(url, lifetimes=QUICK, patience_s=10)
-        stream = transport.stream("a", SETTINGS)
-        with former.demoted(primary):
-            address.target = primary.port
-            stream.offer(image("a", 0))
-            assert len(transport.work().take(1, 10)) == 1
-        transport.close()
 
 
 def test_a_server_whose_clock_was_set_back_costs_no_frame(
