@@ -131,10 +131,10 @@ def test_an_attempt_that_was_given_up_meanwhile_ends(
     store = jobs.store
     record = submitted(store, "lost", clip)
 
-    def give_up() -> None:
+    def give_up(muxer: threading.Thread) -> None:
         lost = replace(record, state="failed", attempts=1, error="given up")
         assert store.put(lost, unless_over=True)
-        wait_for(lambda: not is_muxing() or store.get("lost") != lost)
+        wait_for(lambda: not muxer.is_alive() or store.get("lost") != lost)
         store.wish_end("lost")
 
     with meanwhile(give_up), pytest.raises(Superseded, match="given up"):
