@@ -73,7 +73,7 @@ def look_rows(vgg19: dict[str, Record], small: Record) -> list[str]:
         "one, as `mien run` does": vgg19["single"],
         "two (`--views flip`)": vgg19["flip"],
         "ten (`--views ten-crop`)": vgg19["ten-crop"],
-        "one, by the small network (`--weights small`, a fifth of the classifier's time)": small,
+        "one, by the small network (`--weights small`, a sixth of the classifier's time)": small,
     }
     return [
         "| looks a face | accuracy | 95 % interval | right |",
