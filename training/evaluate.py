@@ -96,6 +96,7 @@ def _member(one: Answers) -> Member:
         recipe=info.recipe,
         recipe_sha256=info.recipe_sha256,
         commit=info.commit,
+        input_size_px=info.input_size_px,
         temperature=one.temperature,
     )
 

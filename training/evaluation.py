@@ -20,6 +20,8 @@ class Member:
     recipe: str
     recipe_sha256: str
     commit: str
+    input_size_px: int
+    """Side to which faces were resampled for it."""
     temperature: float
     """What its logits were divided by."""
 
@@ -104,7 +106,7 @@ class Evaluation:
         return "\n".join(lines)
 
     def _head(self) -> str:
-        names = " + ".join(member.name for member in self.weights)
+        names = " + ".join(f"{one.name} at {one.input_size_px} px" for one in self.weights)
         how = f", mean {self.average}" if self.average else ""
         numerics = f"{self.numerics['dtype']} on {self.numerics['device']}"
         return f"{names} on {self.split}, {self.views}{how}, {numerics}"

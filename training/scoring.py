@@ -63,8 +63,10 @@ class Looking:
             )
 
     def described(self, info: WeightsInfo) -> WeightsInfo:
-        """What weights say of themselves, with the size that they are asked at."""
-        return replace(info, input_size_px=self.input_size_px or info.input_size_px)
+        """What weights say of themselves when asked so: temperatures are of their own size."""
+        if self.input_size_px in (None, info.input_size_px):
+            return info
+        return replace(info, input_size_px=self.input_size_px, temperatures={})
 
     def numerics(self) -> dict[str, str]:
         """What besides weights and faces has a say in the last digits; it names no machine."""

@@ -29,8 +29,8 @@ def seal(text: str, secret: str | None) -> str:
     """
     if not secret:
         raise UsageError(
-            "an address holds a password, which is not stored in the open: "
-            "set MIEN_SECRET here and for the stream workers"
+            "an address holds a password, or what is named like one (token=, session=, sid=, p=), "
+            "which is not stored in the open: set MIEN_SECRET here and for the stream workers"
         )
     return _fernet(secret).encrypt(text.encode()).decode()
 

@@ -24,7 +24,7 @@ def test_figures_are_shown_and_written(whole: Path, weights: Path, tmp_path: Pat
         "evaluate", "--weights", weights, "--data", whole, "--views", "flip", "--json", out
     )
     assert done.exit_code == 0
-    assert "w.safetensors on PublicTest, flip, float32 on cpu" in done.output
+    assert "w.safetensors at 44 px on PublicTest, flip, float32 on cpu" in done.output
     assert "without 3 exact and 0 near copies of Training rows" in done.output
     found = json.loads(out.read_text())
     assert (found["views"], found["count"]) == ("flip", PUBLIC_ROWS)
@@ -37,7 +37,10 @@ def test_several_weights_vote_and_meet_a_rival(
         "evaluate", "--weights", weights, "--weights", other_weights, "--data", public,
         "--average", "logits", "--compare", other_weights, "--precision", "bf16", "--batch", 5,
     )  # fmt: skip
-    assert "w.safetensors + other.safetensors on PublicTest, single, mean logits" in done.output
+    assert (
+        "w.safetensors at 44 px + other.safetensors at 44 px on PublicTest, single, mean logits"
+        in done.output
+    )
     assert "against other.safetensors" in done.output
 
 

@@ -84,10 +84,12 @@ def test_weights_keep_temperatures_and_figures_and_their_tensors(
 def test_weights_are_asked_at_another_size_and_keep_it(
     public: Path, weights: Path, tmp_path: Path
 ) -> None:
+    calibrate(weights, public, weights)
     out, images = tmp_path / "calibrated.safetensors", load_split(public, "PublicTest").images
     larger = Looking(input_size_px=47)
     asked = ask(weights, images, larger)
     assert asked.info.input_size_px == 47 != read_info(weights).input_size_px
+    assert asked.temperature == 1.0  # its own is of another size
     calibrate(weights, public, out, larger)
     kept = ask(out, images, Looking())
     assert (kept.logits == asked.logits).all()
