@@ -149,7 +149,7 @@ class Jobs:
         record = self.find(job)
         if record.over:
             return record
-        self.store.wish_end(job)  # and not forgotten: a worker may be about to begin
+        self.store.wish_end(job)  # first: a worker may be about to begin
         if record.state == "queued" and self._withdraw(job):
             record = cancelled(record, time.time())
             if not self.store.put(record, patience_s=0, unless_over=True):

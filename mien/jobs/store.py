@@ -23,6 +23,13 @@ SWEPT = 4
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
+CREATE = Script("""
+-- KEYS record wish; ARGV text life (s). An old job of the same id is forgotten: so is the wish to
+-- end it
+if not redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX') then return 0 end
+redis.call('DEL', KEYS[2])
+return 1
+""")
 PUT = Script("""
 -- KEYS record ended; ARGV text attempts life (s) state life of the count (s) again, states that are
 -- over. again '0': a record that is over already is left as it is
@@ -52,7 +59,8 @@ class JobStore:
     job:ID              string  the record, JSON                      `keep_s` from the job's end;
                                                                       until then `PENDING_S` or more
     ended               hash    jobs that have ended, by state        `ENDED_S` from the last one
-    cancel:ID           string  somebody wants the job to end         `WISH_S`, or the job's end
+    cancel:ID           string  somebody wants the job to end         `WISH_S`, an attempt's end, or
+                                                                      until the id begins anew
     ==================  ======  ====================================  ===========================
 
     Every method raises `TransportError`; those with `patience_s` wait so long for the server.
@@ -66,10 +74,9 @@ class JobStore:
 
     def create(self, record: JobRecord) -> bool:
         """Write the first record of a job; False where the id is taken."""
-        key, text = self._job(record.id), record.to_json()
-        done = self.server.call(
-            lambda client: client.set(key, text, ex=_life_s(record), nx=True), patience_s=0
-        )
+        keys = (self._job(record.id), self._cancel(record.id))
+        arguments = (record.to_json(), _life_s(record))
+        done = self.server.call(lambda client: CREATE.run(client, keys, arguments), patience_s=0)
         if done:
             self._index(record, patience_s=0)
             some = self.server.call(

@@ -185,6 +185,17 @@ def test_a_cancelled_job_is_not_begun(jobs: Jobs, client: redis.Redis, clip: Pat
     assert jobs.cancel("a") == cancelled
 
 
+def test_a_wish_to_cancel_is_none_of_a_later_job_of_the_same_id(
+    jobs: Jobs, client: redis.Redis, clip: Path
+) -> None:
+    jobs.submit(request(clip, clip.parent), job="a")
+    jobs.cancel("a")
+    client.delete("mien:job:a")  # it has been kept for as long as it was asked for
+    _, is_new = jobs.submit(request(clip, clip.parent), job="a")
+    assert is_new
+    assert not jobs.store.end_is_wished("a")
+
+
 def test_a_job_that_a_worker_has_just_taken_is_cancelled_too(
     jobs: Jobs, client: redis.Redis, clip: Path
 ) -> None:
