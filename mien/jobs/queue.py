@@ -17,7 +17,7 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from mien.contract.errors import JobError, UsageError
-from mien.contract.request_json import request_from_json, request_to_json
+from mien.contract.request_json import request_to_json
 from mien.contract.requests import RunRequest
 from mien.jobs.record import (
     KEEP_S,
@@ -29,6 +29,7 @@ from mien.jobs.record import (
     largest_bytes,
 )
 from mien.jobs.rq_queue import stream_queue
+from mien.jobs.sameness import is_asked_again
 from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import check_webhook, tell
@@ -95,8 +96,8 @@ class Jobs:
         """Put a job into the queue; one of the same id that is there stays the only one.
 
         Raises:
-            UsageError: the id or the webhook is not valid, or the id is that of another request; a
-                password cannot be sealed, or names and addresses are too long.
+            UsageError: the id or the webhook is not valid, or the id is that of another request or
+                webhook; a password cannot be sealed, or names and addresses are too long.
             TransportError: the server does not answer.
         """
         job = job or uuid.uuid4().hex[:12]
@@ -119,7 +120,7 @@ class Jobs:
         if self.store.create(record):
             self._enqueue(record)
             return Submitted(record, is_new=True)
-        self._check_same(record)
+        self._check_same(record, request, secret)
         self._resume(job)
         return Submitted(self.find(job), is_new=False)
 
@@ -184,18 +185,16 @@ class Jobs:
         self._enqueue(record)
         return record
 
-    def _check_same(self, record: JobRecord) -> None:
+    def _check_same(self, record: JobRecord, request: RunRequest, secret: str | None) -> None:
         """Raises `UsageError` where the job of this id was asked for something else."""
         known = self.store.get(record.id) or record
-        try:
-            is_same = request_from_json(known.request) == request_from_json(record.request)
-        except (KeyError, TypeError, ValueError):
-            return  # of another version of mien, where these can not be told from one another
-        if not is_same:
+        if not is_asked_again(known, record, request, secret):
             raise UsageError(
                 f"job {record.id} is another one, of {known.source}: its input, outputs or options "
                 "differ from these"
             )
+        if known.webhook != record.webhook:
+            raise UsageError(f"job {record.id} tells another webhook of its end, or none")
 
     def _resume(self, job: str) -> None:
         """Put a job into the queue that has never come there: its submitter was cut off."""

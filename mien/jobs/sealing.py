@@ -48,9 +48,7 @@ def unseal(sealed: str, secret: str | None) -> str:
     try:
         return _fernet(secret).decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise UsageError(
-            "its addresses were sealed with another MIEN_SECRET than this worker's"
-        ) from None
+        raise UsageError("its addresses were sealed with another MIEN_SECRET") from None
 
 
 @lru_cache(maxsize=4)

@@ -50,9 +50,7 @@ def reveal(shown: RunRequest, sealed: str, secret: str | None) -> RunRequest:
         for place, target in hidden.items():
             outputs[int(place)] = replace(outputs[int(place)], target=target)
     except (ValueError, AttributeError, IndexError):
-        raise UsageError(
-            "its sealed addresses are of another version of mien than this worker"
-        ) from None
+        raise UsageError("its sealed addresses are of another version of mien") from None
     return replace(shown, source=source, outputs=tuple(outputs))
 
 

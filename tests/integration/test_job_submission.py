@@ -46,6 +46,44 @@ def test_the_id_of_another_job_is_refused(jobs: Jobs, clip: Path) -> None:
     assert jobs.all() == [first]
 
 
+def test_the_same_job_is_known_by_what_it_is_to_make(jobs: Jobs, clip: Path) -> None:
+    wish = request(clip, clip.parent)
+    first, _ = jobs.submit(wish, job="a")
+    weights, output = replace(wish.analysis, weights="vgg19"), wish.outputs[0]
+    for same in (
+        replace(wish, batch=16),
+        replace(wish, device="cuda"),
+        replace(wish, analysis=weights),
+        replace(wish, overwrite=True, outputs=(replace(output, overwrite=True),)),
+    ):
+        assert jobs.submit(same, job="a") == (first, False)
+
+
+def test_addresses_that_differ_where_they_are_hidden_are_those_of_another_job(jobs: Jobs) -> None:
+    def camera(session: str, key: str) -> RunRequest:
+        channel = OutputSettings(f"rtmp://127.0.0.1/live/{key}", None)
+        source = f"http://127.0.0.1:1/live.ts?session={session}"
+        return RunRequest(source, AnalysisRequest(), (channel,), attached=True)
+
+    first, _ = jobs.submit(camera("AAA", "KEY1"), job="a", secret="of the house")
+    assert jobs.submit(camera("AAA", "KEY1"), job="a", secret="of the house") == (first, False)
+    plain = replace(camera("AAA", "KEY1"), source=first.source, outputs=())
+    for other in (camera("BBB", "KEY1"), camera("AAA", "KEY2"), plain):
+        with pytest.raises(UsageError, match="job a is another one"):
+            jobs.submit(other, job="a", secret="of the house")
+    with pytest.raises(UsageError, match="another MIEN_SECRET"):
+        jobs.submit(camera("AAA", "KEY1"), job="a", secret="of another house")
+
+
+def test_a_webhook_that_would_hear_nothing_is_refused(jobs: Jobs, clip: Path) -> None:
+    wish, hook = request(clip, clip.parent), "http://127.0.0.1/1"
+    jobs.submit(wish, job="a", webhook=hook)
+    assert not jobs.submit(wish, job="a", webhook=hook).is_new
+    for other in (None, "http://127.0.0.1/2"):
+        with pytest.raises(UsageError, match="another webhook"):
+            jobs.submit(wish, job="a", webhook=other)
+
+
 @pytest.mark.parametrize("is_judged", [False, True], ids=["at once", "found forgotten"])
 def test_a_submission_that_was_cut_off_is_made_good_by_the_next_of_its_id(
     jobs: Jobs, client: redis.Redis, clip: Path, is_judged: bool
