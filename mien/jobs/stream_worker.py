@@ -196,6 +196,7 @@ class StreamWorker(Worker):
             except JobError as error:
                 _log.warning("%s", error)
             del self._lost[0]
+            self._heard_s = time.monotonic()  # it may have been a webhook that took long
 
     # The end of an attempt
 

@@ -152,6 +152,17 @@ def test_a_lost_job_that_cannot_be_told_now_is_told_later(
     assert told == ["a", "a"], "and what cannot be read is let go"
 
 
+def test_a_webhook_that_takes_long_is_no_server_that_stalls(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.WORKER_LIFE_S", 16)  # of which it waits for 1 s
+    worker = StreamWorker(stream_queue(client), client, lambda job: time.sleep(3))
+    worker._lost.append("a")
+    worker._give_up_lost()
+    worker.heartbeat()
+    assert worker._refused_s < 0
+
+
 def test_an_attempt_that_begins_while_the_server_is_away_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
