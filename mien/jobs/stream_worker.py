@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import redis
 from redis.client import Pipeline
 from rq import Queue, Worker
-from rq.exceptions import AbandonedJobError
-from rq.job import Job
+from rq.exceptions import AbandonedJobError, InvalidJobOperation
+from rq.executions import Execution
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
@@ -224,11 +225,15 @@ class StreamWorker(Worker):
             _spare(job)  # neither its worker's end nor the server's is the job's fault
         elif self._is_endless(job.id):
             _spare(job)
-        is_last = not job.should_retry
         super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
-        if is_last:
-            self._lost.append(job.id)
-            self._give_up_lost()
+
+    def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
+        """Gives the job up where that was its last attempt: a work horse could not do so later."""
+        super().monitor_work_horse(job, queue, execution)
+        with self._through_refusals(), suppress(InvalidJobOperation):  # the latter: it is gone
+            if job.get_status() == JobStatus.FAILED:
+                self._lost.append(job.id)
+        self._give_up_lost()
 
     def _on_abandoned(self, job: Job, kind: type[BaseException], *_: object) -> bool:
         """RQ found a job whose worker is dead, and is about to try again or to give it up."""

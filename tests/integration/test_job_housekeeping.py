@@ -1,5 +1,6 @@
 """What stream workers do about jobs whose attempts end, and what they must not do."""
 
+import os
 import threading
 import time
 from dataclasses import replace
@@ -161,6 +162,24 @@ def test_a_webhook_that_takes_long_is_no_server_that_stalls(
     worker._give_up_lost()
     worker.heartbeat()
     assert worker._refused_s < 0
+
+
+def test_a_job_is_given_up_by_the_worker_and_not_by_its_work_horse(
+    jobs: Jobs, client: redis.Redis, clip: Path
+) -> None:
+    """What the work horse could not tell is lost with it, and it knows of others' as well."""
+    told: list[str] = []
+    worker = StreamWorker(stream_queue(client), client, told.append)
+    worker._lost.append("b")
+    jobs.submit(request(clip, clip.parent), job="a")
+    entry = rq_entry(client, "a")
+    entry.retries_left = 0
+    execution = worker.prepare_execution(entry)
+    worker.handle_job_failure(entry, worker.queues[0], execution=execution)  # in the work horse
+    assert told == []
+    worker._horse_pid = os.spawnlp(os.P_NOWAIT, "true", "true")  # noqa: S606 - it has ended well
+    worker.monitor_work_horse(entry, worker.queues[0], execution)
+    assert told == ["b", "a"]
 
 
 def test_an_attempt_that_begins_while_the_server_is_away_waits_for_it(
