@@ -116,8 +116,17 @@ class StreamWorker(Worker):
             self._note_refusal(error)
 
     def register_birth(self) -> None:
-        """Waits for a server that refuses or is away."""
-        self._until_taken(super().register_birth)
+        """Waits for a server that refuses or is away.
+
+        Who is there already under this worker's name is itself, from a try whose answer got lost.
+        """
+        register: Callable[[], object] = super().register_birth
+
+        def anew() -> None:
+            self.connection.delete(self.key)
+            register()
+
+        self._until_taken(anew)
 
     def check_for_suspension(self, burst: bool) -> None:
         """Says that this worker lives in passing, which `heartbeat` cannot guard there."""

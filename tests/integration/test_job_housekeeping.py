@@ -254,6 +254,14 @@ def test_who_was_killed_while_it_looked_for_the_dead_stops_no_other(
     assert 0 < int(client.ttl(queue.registry_cleaning_key)) <= 10
 
 
+def test_a_worker_may_say_twice_that_it_is_there(client: redis.Redis) -> None:
+    """Where the server's first answer gets lost."""
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    for _ in range(2):
+        worker.register_birth()
+    assert client.exists(worker.key)
+
+
 @pytest.mark.parametrize("setting", REFUSALS)
 def test_a_server_that_refuses_as_a_worker_looks_for_work_is_borne(
     jobs_server: Server, client: redis.Redis, setting: str
