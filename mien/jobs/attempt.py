@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from mien.contract.errors import Interrupted, JobError, MienError, SourceError
@@ -52,7 +53,10 @@ def carry_out(
     _log.info("the attempt begins", extra={"attempt": teller.record.attempts})
     try:
         outcome = _run(teller, voice, request, open_transport, roots)
-    except (Interrupted, Superseded):
+    except Interrupted:
+        raise
+    except Superseded:
+        _end_playlists(teller.record, store, roots)
         raise
     except Unreachable:
         teller.await_server()
@@ -74,6 +78,14 @@ def _end_early(teller: Teller, record: JobRecord, roots: Roots) -> JobRecord:
     record = teller.end(record)
     close_playlists(record, roots)
     return record
+
+
+def _end_playlists(record: JobRecord, store: JobStore, roots: Roots) -> None:
+    """Of an attempt whose job others took for over; a newer one has playlists of its own."""
+    with suppress(MienError):  # nobody can be asked any more
+        now = store.get(record.id, patience_s=math.inf)
+        if now is not None and now.over and now.attempts <= record.attempts:
+            close_playlists(now, roots)
 
 
 def _cancelled(record: JobRecord) -> JobRecord:

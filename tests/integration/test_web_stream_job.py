@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.errors import Interrupted
+from mien.contract.errors import Interrupted, JobError
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.interrupts import LEAVE
 from mien.jobs import horse
 from mien.jobs.queue import Jobs
-from mien.jobs.record import JobRecord
+from mien.jobs.record import JobRecord, failed
+from mien.transport.ports import Superseded
 from tests.broadcast import photographing
 from tests.live import settings_for
 
@@ -53,4 +54,22 @@ def test_a_stream_that_was_recorded_is_waited_for_and_its_playlist_ended(
     horse.run("a")  # the server is gone, and a file's job would have failed
     ended = jobs.find("a")
     assert (ended.state, ended.exit_code, ended.outputs) == ("cancelled", 0, [str(path)])
+    assert path.read_text().endswith("#EXT-X-ENDLIST\n")
+
+
+def test_an_attempt_that_others_took_for_dead_leaves_no_playlist_without_an_end(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    path = tmp_path / "live.m3u8"
+
+    def give_up() -> None:
+        last = failed(jobs.find("a"), "lost", JobError.exit_code, time.time())
+        assert jobs.store.put(last, unless_over=True)
+
+    with photographing(10) as (address, _):
+        jobs.submit(RunRequest(address, AnalysisRequest(), tuple(settings_for(path))), job="a")
+        as_soon_as(jobs, lambda _: path.exists(), give_up)
+        with pytest.raises(Superseded):
+            horse.run("a")
+    assert jobs.find("a").error == "lost"
     assert path.read_text().endswith("#EXT-X-ENDLIST\n")
