@@ -36,7 +36,8 @@ MISSED_S = 7
 WORKER_LIFE_S = 20
 """Of a worker's own entry; RQ waits 15 s less for a job before it says again that it is there."""
 SETTLE_S = 12
-"""So long after its start, or after it refused, a server has not heard of all who live."""
+"""So long after its start, or after it was late or refused, a server has not heard of all who live.
+"""
 LATE_S = 1.5
 """A server that is so much later than it was asked to be has heard of nobody meanwhile."""
 RECONNECT_S = 2.0
@@ -87,7 +88,7 @@ class StreamWorker(Worker):
         self._cause: BaseException | None = None
         self._lost: list[str] = []
         self._reaped: tuple[int, int, Any] | None = None
-        self._refused_s = float("-inf")
+        self._troubled_s = float("-inf")
         self._heard_s = time.monotonic()
 
     # That it lives
@@ -95,12 +96,12 @@ class StreamWorker(Worker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Tells the one who is scraped first: that the server is away is not this worker's end."""
         self._voice.pulse(self.pid or 0)
-        with self._through_refusals():
+        with self._through_trouble():
             super().heartbeat(timeout, pipeline)
             self._note_answer()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
-        with self._through_refusals():
+        with self._through_trouble():
             super().set_state(state, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
@@ -113,7 +114,7 @@ class StreamWorker(Worker):
         try:
             super().maintain_heartbeats(job, execution)
         except redis.RedisError as error:
-            self._note_refusal(error)
+            self._note_trouble(error)
 
     def register_birth(self) -> None:
         """Waits for a server that refuses or is away.
@@ -130,7 +131,7 @@ class StreamWorker(Worker):
 
     def check_for_suspension(self, burst: bool) -> None:
         """Says that this worker lives in passing, which `heartbeat` cannot guard there."""
-        with self._through_refusals():
+        with self._through_trouble():
             super().check_for_suspension(burst)
 
     def dequeue_job_and_maintain_ttl(
@@ -141,7 +142,7 @@ class StreamWorker(Worker):
         return self._until_taken(partial(dequeue, timeout, max_idle_time))
 
     def run_maintenance_tasks(self) -> None:
-        with self._through_refusals():
+        with self._through_trouble():
             super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def _until_taken(self, action: Callable[[], Answer]) -> Answer:
@@ -155,7 +156,7 @@ class StreamWorker(Worker):
             time.sleep(PULSE_S)
 
     @contextmanager
-    def _through_refusals(self) -> Iterator[None]:
+    def _through_trouble(self) -> Iterator[None]:
         """That a server is away, or has no memory or disk, is not this worker's end: it goes on
         without.
         """
@@ -167,20 +168,20 @@ class StreamWorker(Worker):
     def _bear(self, error: redis.RedisError) -> None:
         if not is_passing(error):
             raise error
-        self._note_refusal(error)
+        self._note_trouble(error)
 
-    def _note_refusal(self, error: redis.RedisError) -> None:
+    def _note_trouble(self, error: redis.RedisError) -> None:
         self._voice.pulse(self.pid or 0)  # a server that hangs may have taken a minute for this
         leave_replica(error, self.connection)
-        before_s, self._refused_s = self._refused_s, time.monotonic()
-        if self._refused_s - before_s >= SETTLE_S:
+        before_s, self._troubled_s = self._troubled_s, time.monotonic()
+        if self._troubled_s - before_s >= SETTLE_S:
             _log.warning("the server does not answer, or refuses (%s)", type(error).__name__)
 
     def _note_answer(self) -> None:
         """RQ bears by itself that the server is away while it waits for a job, and tells nobody."""
         before_s, self._heard_s = self._heard_s, time.monotonic()
         if self._heard_s - before_s > self.dequeue_timeout + LATE_S:
-            self._note_refusal(redis.TimeoutError())
+            self._note_trouble(redis.TimeoutError())
 
     def clean_registries(self) -> None:
         """Not where the server has just come back, or was late or has refused just now: the living
@@ -188,7 +189,7 @@ class StreamWorker(Worker):
         """
         server: dict[str, Any] = self.connection.info("server")
         self._note_answer()
-        calm_s = min(server["uptime_in_seconds"], time.monotonic() - self._refused_s)
+        calm_s = min(server["uptime_in_seconds"], time.monotonic() - self._troubled_s)
         if calm_s >= SETTLE_S:
             super().clean_registries()  # type: ignore[no-untyped-call]
             self._give_up_lost()  # not before: it may take longer than the housekeeping may
@@ -239,7 +240,7 @@ class StreamWorker(Worker):
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
         """Gives the job up where that was its last attempt: a work horse could not do so later."""
         super().monitor_work_horse(job, queue, execution)
-        with self._through_refusals(), suppress(InvalidJobOperation):  # the latter: it is gone
+        with self._through_trouble(), suppress(InvalidJobOperation):  # the latter: it is gone
             if job.get_status() == JobStatus.FAILED:
                 self._lost.append(job.id)
         self._give_up_lost()

@@ -51,7 +51,9 @@ BEAT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """The life spans of one process; only tests have others than the defaults."""
+    """The life spans of one process; only tests have others than the defaults, but for `stale_s`,
+    which a stream asks for that waits long for its analyses.
+    """
 
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S

@@ -161,7 +161,7 @@ def test_a_webhook_that_takes_long_is_no_server_that_stalls(
     worker._lost.append("a")
     worker._give_up_lost()
     worker.heartbeat()
-    assert worker._refused_s < 0
+    assert worker._troubled_s < 0
 
 
 def test_a_job_is_given_up_by_the_worker_and_not_by_its_work_horse(
@@ -270,7 +270,7 @@ def test_a_server_that_refuses_as_a_worker_looks_for_work_is_borne(
     worker.register_birth()
     with jobs_server.refusing(setting):
         worker.check_for_suspension(burst=False)
-    assert worker._refused_s > 0, "noted, so that nobody is taken for dead"
+    assert worker._troubled_s > 0, "noted, so that nobody is taken for dead"
 
 
 def test_a_server_that_answers_a_waiting_worker_late_is_noted(
@@ -289,7 +289,7 @@ def test_a_server_that_answers_a_waiting_worker_late_is_noted(
     wait_for(lambda: worker.last_cleaned_at)
     with jobs_server.hanging():
         time.sleep(3)
-    wait_for(lambda: worker._refused_s > 0, 10)
+    wait_for(lambda: worker._troubled_s > 0, 10)
     jobs.submit(request(clip, clip.parent), job="a")  # which ends the wait
     waiting.join()
 
@@ -302,7 +302,7 @@ def test_a_server_that_is_away_ends_no_worker_and_is_noted(tmp_path: Path) -> No
         server.remove()
         worker.heartbeat()
         worker.run_maintenance_tasks()
-    assert worker._refused_s > 0
+    assert worker._troubled_s > 0
     assert worker.max_connection_wait_time < 5, "and is asked again soon"
 
 
