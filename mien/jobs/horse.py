@@ -82,12 +82,12 @@ def give_up(store: JobStore, job: str) -> None:
 
 
 def is_endless(store: JobStore, job: str) -> bool:
-    """Whether the job's source was seen to have no end; not where that cannot be found out now."""
+    """Whether the job's source is known to have no end; not where that cannot be found out now."""
     try:
         record = store.get(job)
     except MienError:
         return False
-    return record is not None and record.is_live
+    return record is not None and record.is_camera
 
 
 def end(store: JobStore, record: JobRecord) -> None:

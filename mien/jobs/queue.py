@@ -38,8 +38,7 @@ from mien.transport.redis_server import RedisServer
 
 JOB_FUNCTION = "mien.jobs.horse.run"
 MOST_ATTEMPTS = 4
-"""Of a file's job: so often may its worker die before it is given up."""
-LIVE_ATTEMPTS = 1_000_000
+"""So often may a job's worker die before it is given up; what has no end is not."""
 RESULT_S = 60
 """Life of RQ's own entry after the job has ended; deleting it at once fails in RQ where an earlier
 attempt's worker was killed."""
@@ -223,10 +222,7 @@ class Jobs:
                 result_ttl=RESULT_S,
                 failure_ttl=round(GRACE_S),
                 at_front=record.is_camera,
-                retry=Retry(
-                    max=(LIVE_ATTEMPTS if record.is_camera else MOST_ATTEMPTS) - 1,
-                    enqueue_at_front=True,
-                ),
+                retry=Retry(max=MOST_ATTEMPTS - 1, enqueue_at_front=True),
             )
 
     def _let_go(self, job: str) -> bool:

@@ -25,6 +25,7 @@ from rq.utils import now
 from mien.contract.errors import Interrupted, JobError, MienError, TransportError
 from mien.interrupts import LEAVE
 from mien.jobs.channel import Voice
+from mien.jobs.queue import MOST_ATTEMPTS
 from mien.jobs.rq_queue import StreamQueue
 from mien.transport.ports import Superseded
 from mien.transport.redis_server import Unreachable, is_passing, leave_replica
@@ -70,7 +71,8 @@ class StreamWorker(Worker):
         is_endless: Callable[[str], bool] = lambda job: False,
     ) -> None:
         """`give_up` is told the id of a job that gets no further attempt; `is_endless` says of one
-        whether it is tried for ever, which may be seen only when its source is open."""
+        whether it is tried for ever, which may be seen only when its source is open.
+        """
         super().__init__(
             [queue],
             connection=connection,
@@ -231,10 +233,9 @@ class StreamWorker(Worker):
                 self.cleanup_execution(job, pipeline=pipeline, execution=execution)
                 pipeline.execute()
             return
-        if isinstance(self._cause, (Interrupted, Unreachable)):
-            _spare(job)  # neither its worker's end nor the server's is the job's fault
-        elif self._is_endless(job.id):
-            _spare(job)
+        if job.retries_left is not None and isinstance(self._cause, (Interrupted, Unreachable)):
+            job.retries_left += 1  # neither its worker's end nor the server's is the job's fault
+        self._spare_endless(job)
         super().handle_job_failure(job, queue, started_job_registry, "it ended early", execution)
 
     def monitor_work_horse(self, job: Job, queue: Queue, execution: Execution) -> None:
@@ -249,11 +250,15 @@ class StreamWorker(Worker):
         """RQ found a job whose worker is dead, and is about to try again or to give it up."""
         if issubclass(kind, AbandonedJobError):
             _log.warning("its worker is dead", extra={"job": job.id})
-            if self._is_endless(job.id):
-                _spare(job)
+            self._spare_endless(job)
             if not job.should_retry:
                 self._lost.append(job.id)
         return True
+
+    def _spare_endless(self, job: Job) -> None:
+        """Make good also the attempts at which nobody could find out that it has no end."""
+        if self._is_endless(job.id):
+            job.retries_left = MOST_ATTEMPTS
 
     # Signals
 
@@ -310,12 +315,6 @@ class StreamWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         die_with(self.pid)
         super().main_work_horse(job, queue)
-
-
-def _spare(job: Job) -> None:
-    """Let it have one attempt more."""
-    if job.retries_left is not None:
-        job.retries_left += 1
 
 
 def die_with(parent: int | None) -> None:

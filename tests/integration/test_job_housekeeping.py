@@ -28,6 +28,8 @@ from tests.cameras import Proxy
 from tests.servers import REFUSALS, Server
 from tests.waiting import wait_for
 
+CAMERA = "rtsp://127.0.0.1:1/1"
+
 
 def request(clip: Path, folder: Path) -> RunRequest:
     return RunRequest(str(clip), AnalysisRequest(), (OutputSettings(folder / "out.mp4", None),))
@@ -65,16 +67,18 @@ def test_a_job_whose_workers_die_is_given_up_in_the_end(
     assert jobs.retry("a").state == "queued"
 
 
-def test_a_stream_without_an_end_is_tried_for_ever_once_it_was_seen(
-    jobs: Jobs, client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("source", "is_seen"), [("http://host/live.ts", True), (CAMERA, False)])
+def test_a_stream_without_an_end_is_tried_for_ever_once_it_is_known(
+    jobs: Jobs, client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    source: str, is_seen: bool,
+) -> None:  # fmt: skip
     monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
     worker = StreamWorker(
         stream_queue(client), client, [].append, partial(horse.is_endless, jobs.store)
     )
-    wish = RunRequest("http://host/live.ts", AnalysisRequest(), results=tmp_path / "r.jsonl")
+    wish = RunRequest(source, AnalysisRequest(), results=tmp_path / "r.jsonl")
     record, _ = jobs.submit(wish, job="a")
-    jobs.store.put(replace(record, attempts=1, is_live=True))
+    jobs.store.put(replace(record, attempts=1, is_live=is_seen))
     for _ in range(5):
         die_with(worker, client, "a")
         worker.clean_registries()
@@ -84,6 +88,19 @@ def test_a_stream_without_an_end_is_tried_for_ever_once_it_was_seen(
         assert client.lpop("rq:queue:mien-streams") == b"a"
         execution = worker.prepare_execution(entry)
         worker.handle_job_failure(entry, worker.queues[0], execution=execution)
+        assert jobs.find("a").state == "queued"
+
+
+def test_a_camera_gets_the_attempts_back_at_which_its_record_could_not_be_looked_at(
+    jobs: Jobs, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    answers = iter([False, False, False, True, False, False, False])
+    worker = StreamWorker(stream_queue(client), client, [].append, lambda _: next(answers))
+    jobs.submit(RunRequest(CAMERA, AnalysisRequest()), job="a")
+    for _ in range(7):
+        die_with(worker, client, "a")
+        worker.clean_registries()
         assert jobs.find("a").state == "queued"
 
 
