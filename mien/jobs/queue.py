@@ -210,7 +210,8 @@ class Jobs:
         """Nothing where it is in the queue already: two may submit the same id at once.
 
         A camera goes to the front, since what it shows meanwhile is lost; so does what is to be
-        tried again, which has waited for its turn once.
+        tried again, which has waited for its turn once. Of several the last is the next: RQ takes a
+        job safely, by moving it, from a queue that is its only one.
         """
         with self._asking(), suppress(DuplicateJobError):
             self._queue.enqueue_call(
