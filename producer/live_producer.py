@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisImage, AnalysisSettings
-from mien.contract.frames import EndOfStream, Frame, Gap
+from mien.contract.frames import SECOND_NS, EndOfStream, Frame, Gap
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
-from mien.contract.live import SLOW_DECODER, Credit, LiveProgress
+from mien.contract.live import LONGEST_SILENCE_NS, SLOW_DECODER, Credit, LiveProgress
 from mien.contract.pictures import Picture
 from mien.contract.stage import StageClock
 from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
@@ -21,11 +21,8 @@ from producer.sampling import AnalysisSampler, OutputSampler
 from producer.timestamps import LAST_RESORT_S, to_ns
 from producer.window import FrameWindow
 
-LONGEST_STEP_NS = 1_000_000_000
+LONGEST_STEP_NS = SECOND_NS
 """No frame is taken to be shown for longer, before the next one's time is known."""
-
-LONGEST_SHOWN_NS = 2_000_000_000
-"""Nor after it is known: gaps tell what comes after a second, unless the machine stood still."""
 
 CORRUPT = "corrupt"
 """The reason of packets that gave no picture."""
@@ -152,7 +149,7 @@ class LiveProducer:
         if isinstance(item, Gap) and item.over:
             self._window.push(WaitingGap(item, ()))
             return
-        next_ns = min(next_ns, item.pts_ns + LONGEST_SHOWN_NS)
+        next_ns = min(next_ns, item.pts_ns + LONGEST_SILENCE_NS)
         showings = self._output_sampler.showings(item.pts_ns, next_ns, last=last)
         if isinstance(item, Gap):
             self._window.push(WaitingGap(item, showings))

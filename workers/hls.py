@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from mien.contract.frames import SECOND_NS
+from mien.contract.live import LONGEST_SILENCE_NS
 from mien.contract.outputs import OutputSettings
 from workers.hls_playlist import (
     RollingPlaylist,
@@ -32,8 +33,9 @@ from workers.write_errors import writing
 
 _SHORTEST_TICKS = KEY_EVERY_S * TICKS_A_SECOND * 3 // 4
 """A segment ends at the first key picture after that; they come a little early or late."""
-_HOLE_TICKS = KEY_EVERY_S * TICKS_A_SECOND
-"""No segment goes on over so long a time without pictures, or it would last as long as that."""
+_HOLE_TICKS = LONGEST_SILENCE_NS * TICKS_A_SECOND // SECOND_NS
+"""No segment goes on over so long a time without pictures, or it would last as long as that; a
+shorter one may be the source's own."""
 _KEPT = 3
 """Segments that stay on the disk after they left the playlist, for players that lag."""
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
+from mien.contract.frames import SECOND_NS
 from mien.contract.histogram import LATENCY_BOUNDS_S, Histogram
 
 MINUTE_S = 60.0
@@ -17,6 +18,10 @@ MOST_CREDIT = 32
 FORGOTTEN_S = 10.0
 """An analysis that has not come after this long is waited for by nobody, unless pictures wait
 longer."""
+
+LONGEST_SILENCE_NS = 35 * SECOND_NS
+"""A live source is silent for less, or tells of gaps: a read may take thirty seconds. Where nothing
+was told for longer, the machine stood still."""
 
 LATE = "late"
 """The reason of an analysis that did not come in time."""

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mien.contract.frames import SECOND_NS
+from producer.live_producer import LONGEST_STEP_NS
 from tests.broadcast import Silent, served
-from tests.live import INFO, feed, is_gapless, names, settings_for, shown
+from tests.live import INFO, feed, is_gapless, names, numbered, settings_for, shown
 from workers.encoder import open_sink
 from workers.hls import end_playlist
 from workers.hls_playlist import RollingPlaylist, Segment, read_playlist, write_playlist
@@ -87,6 +89,17 @@ def test_no_segment_lasts_as_long_as_the_machine_stood_still(path: Path) -> None
     assert lengths_s == pytest.approx([2.0, 0.4, 2.0, 2.0])
     assert lines.index("#EXT-X-DISCONTINUITY") == lines.index("live-00001.ts") + 1
     assert shown(path) == [*before, *after]
+
+
+def test_pictures_that_are_far_apart_are_shown_without_a_break(path: Path) -> None:
+    sink = begin(path)
+    for number in range(4):  # as the producer hands them on: none is said to last longer
+        sink.write(numbered(number), 5 * number * SECOND_NS, LONGEST_STEP_NS)
+    sink.finish()
+    lines = path.read_text().splitlines()
+    lengths_s = [float(line[8:-1]) for line in lines if line.startswith("#EXTINF:")]
+    assert lengths_s == pytest.approx([5.0, 5.0, 5.0, 1.0])
+    assert "#EXT-X-DISCONTINUITY" not in lines
 
 
 def test_players_wait_no_longer_than_for_the_segments_that_are_listed(path: Path) -> None:

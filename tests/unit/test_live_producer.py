@@ -10,12 +10,13 @@ import pytest
 from mien.contract.frames import SECOND_NS, Capture, EndOfStream, Frame, Gap
 from mien.contract.geometry import plan_analysis
 from mien.contract.ledger import Ledger
-from mien.contract.live import Credit, LiveProgress
+from mien.contract.live import LONGEST_SILENCE_NS, Credit, LiveProgress
 from mien.contract.pictures import Colour, Picture
 from mien.contract.stage import StageClock
 from mien.contract.waiting import WaitingFrame, WaitingGap
 from mien.transport.memory import MemoryTransport
 from producer.live_producer import LiveProducer
+from producer.opening import USUAL_TIMEOUTS_S
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, OutputSampler
 from producer.window import FrameWindow
 from tests.analyses import SETTINGS
@@ -91,6 +92,15 @@ def test_a_picture_that_does_not_wait_is_shown_as_long_as_the_one_before() -> No
 
 def test_a_picture_is_not_repeated_for_as_long_as_the_machine_stood_still() -> None:
     handed_on = run(Script([frame(0), frame(3600), frame(3601)]), ConstantRate(Fraction(10)))
-    assert [len(item.showings) for item in handed_on] == [20, 10, 10]
+    assert [len(item.showings) for item in handed_on] == [350, 10, 10]
     starts_s = [showing.pts_ns / SECOND_NS for item in handed_on for showing in item.showings]
-    assert starts_s == pytest.approx([n / 10 for n in (*range(20), *range(36_000, 36_020))])
+    assert starts_s == pytest.approx([n / 10 for n in (*range(350), *range(36_000, 36_020))])
+
+
+def test_pictures_that_are_far_apart_leave_nothing_of_the_output_out() -> None:
+    handed_on = run(Script([frame(0), frame(5), frame(34)]), ConstantRate(Fraction(10)))
+    assert [len(item.showings) for item in handed_on] == [50, 290, 10]
+
+
+def test_a_source_tells_of_a_gap_before_it_can_be_taken_for_a_standstill() -> None:
+    assert 1.1 * max(USUAL_TIMEOUTS_S) * SECOND_NS < LONGEST_SILENCE_NS
