@@ -15,10 +15,13 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
+from mien.contract.frames import SECOND_NS
 from producer.addresses import Address
 from producer.explanations import NOT_MEDIA, explain
+from producer.live_times import LEAP_NS
 from producer.opening import Timeouts, open_container
 from producer.sockets import Sockets
+from producer.timestamps import JUMP_S
 from producer.video import checked_stream, kind_of
 
 PORTS = {"rtsp": 554, "rtsps": 322}
@@ -124,18 +127,28 @@ class Connection:
             self._changed.notify_all()
             return oldest
 
-    def skip_to(self, pts: int) -> None:
-        """Leave out what comes before the last picture up to that stamp that needs none before it.
+    def catch_up(self, pts: int, late_s: float) -> None:
+        """Leave out what comes before the last picture that is due and needs none before it.
 
-        Where there is none yet, nothing is left out: it would be for nothing.
+        Where there is none yet, nothing is left out: it would be for nothing. Nor is anything
+        from where the stamps begin anew, since they do not tell what is due there.
+
+        pts: the stamp of the picture that was taken last, which is so late.
         """
         with self._changed:
-            keys = [
-                n
-                for n, one in enumerate(self._packets)
-                if one.packet.is_keyframe and one.packet.pts is not None and one.packet.pts <= pts
-            ]
-            self.skipped += self._leave_out(max(keys, default=0))
+            last_key, before = 0, pts
+            for number, packet in enumerate(one.packet for one in self._packets):
+                tick_s = packet.time_base
+                stamp = packet.pts if packet.dts is None else packet.dts  # which never goes back
+                if stamp is None or packet.pts is None:
+                    continue
+                is_anew = not -JUMP_S <= (stamp - before) * tick_s <= LEAP_NS / SECOND_NS
+                if is_anew or (stamp - pts) * tick_s > late_s:
+                    break
+                if packet.is_keyframe and (packet.pts - pts) * tick_s <= late_s:
+                    last_key = number
+                before = stamp
+            self.skipped += self._leave_out(last_key)
             self._changed.notify_all()
 
     def forget(self) -> None:

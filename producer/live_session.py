@@ -124,10 +124,8 @@ class LiveSession:
 
     def catch_up(self, picture: LivePicture, late_ns: int) -> None:
         """Leave out what need not be decoded to go on where a picture so late says we should be."""
-        stream, pts = self._connection.stream, picture.frame.pts
-        if stream is not None and pts is not None:
-            late_ticks = Fraction(late_ns, SECOND_NS) / (stream.time_base or AV_TIME_BASE)
-            self._connection.skip_to(pts + int(late_ticks))
+        if picture.frame.pts is not None:
+            self._connection.catch_up(picture.frame.pts, late_ns / SECOND_NS)
 
     def release(self) -> None:
         """Give everything back. Returns at once, whatever the connection does."""

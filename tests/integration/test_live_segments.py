@@ -3,15 +3,18 @@
 import time
 from pathlib import Path
 
+import av
 import pytest
 
 from mien.contract.live import SLOW_DECODER, SLOW_ENCODER
+from producer.addresses import parse
+from producer.connection import Connection
 from producer.live_decoder import Decoded, LiveDecoder
 from tests.broadcast import airing
 from tests.builders import read_number
 from tests.live_runs import Run, check_books, request_of
 from tests.waiting import wait_for
-from tests.watcher import Watcher
+from tests.watcher import QUICK, Watcher
 
 
 class SlowDecoder(LiveDecoder):
@@ -35,6 +38,23 @@ def test_a_playlist_that_is_decoded_too_slowly_is_shown_with_pictures_left_out(
     reasons = check_books(tmp_path, outcome)
     assert reasons[SLOW_DECODER] > reasons.get(SLOW_ENCODER, 0)
     assert outcome.outputs[0].frames > before
+
+
+@pytest.mark.parametrize(("starts_s", "skipped"), [((30, 31, 5), 24), ((30, 900, 31), 0)])
+def test_what_follows_stamps_that_begin_anew_is_not_left_out(
+    tmp_path: Path, starts_s: tuple[int, ...], skipped: int
+) -> None:
+    """They do not tell whether it is overdue."""
+    with airing(tmp_path, starts_s) as (address, _):
+        connection = Connection(parse(address), QUICK, av.open(address))
+        try:
+            wait_for(lambda: len(connection._packets) > 60, 15)
+            first = connection.take()
+            assert first is not None
+            connection.catch_up(first.packet.pts or 0, 5.0)
+        finally:
+            connection.release()
+    assert connection.skipped == skipped
 
 
 def test_a_leap_of_the_stamps_is_no_pause(tmp_path: Path) -> None:
