@@ -93,9 +93,13 @@ class LiveTimes:
 
     def _leap_ns(self, stamp_ns: int, arrived_ns: int, wait_ns: int) -> int:
         """By how much a stamp is too far ahead of the one before to be taken for a pause."""
-        before_ns, came_ns = self._before or (stamp_ns, arrived_ns)
-        self._before = stamp_ns, arrived_ns
+        before, self._before = self._before, (stamp_ns, arrived_ns)
+        if before is None:
+            return 0
+        before_ns, came_ns = before
         usual_ns, self._step_ns = self._step_ns, stamp_ns - before_ns
+        if usual_ns <= 0:  # pictures may be so far apart: one step alone does not tell
+            return 0
         paused_ns = max(usual_ns, arrived_ns - came_ns) + LEAP_NS
         is_leap = self._step_ns > paused_ns and wait_ns > usual_ns + LEAP_NS
         return self._step_ns - usual_ns if is_leap else 0

@@ -92,6 +92,9 @@ def test_stamps_of_a_server_that_leap_are_not_waited_for() -> None:
     assert [times.place(at * MS, n * MS) // MS for n, at in enumerate(stamps)] == [
         0, 40, 80, 120, 160, 200
     ]  # fmt: skip
+    times.anchor()
+    assert times.place(300_200 * MS, 1_000 * MS) == 1_000 * MS
+    assert times.place(900_200 * MS, 1_001 * MS) == 1_040 * MS, "what is usual is known still"
 
 
 def test_a_pause_of_a_server_is_kept() -> None:
@@ -104,8 +107,11 @@ def test_a_pause_of_a_server_is_kept() -> None:
 
 def test_pictures_of_a_server_may_be_far_apart() -> None:
     times = LiveTimes(paced=True)
-    placed = [times.place(8_000 * n * MS, 0, max(0, 8_000 * (n - 1)) * MS) for n in range(5)]
-    assert min([b - a for a, b in pairwise(placed)][1:]) > 7_999 * MS
+    for begin in (0, 100_000):
+        times.anchor()
+        now = [begin + max(0, 8_000 * (n - 1)) for n in range(5)]
+        placed = [times.place(8_000 * n * MS, begin * MS, at * MS) for n, at in enumerate(now)]
+        assert [at // MS for at in placed] == [begin + 8_000 * n for n in range(5)]
 
 
 def test_arrivals_tell_the_interval_but_not_of_pictures_that_come_together() -> None:
