@@ -16,7 +16,7 @@ from typing import Any
 from mien.account import StreamAccount, short_reason
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.atomic import AtomicFile
-from mien.contract.frames import EndOfStream, SourceInfo
+from mien.contract.frames import SECOND_NS, EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
 from mien.contract.histogram_clock import HistogramClock
 from mien.contract.ledger import Ledger
@@ -365,4 +365,4 @@ def _output_sampler(outputs: Sequence[OutputSettings]) -> OutputSampler:
 
 def _interval_ns(analyze_fps: Fraction | None) -> int:
     """From one analysis to the next; every picture has its own where no rate is asked for."""
-    return 0 if analyze_fps is None else math.ceil(1_000_000_000 / analyze_fps)
+    return 0 if analyze_fps is None else math.ceil(SECOND_NS / analyze_fps)

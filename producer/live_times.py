@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from mien.contract.frames import SECOND_NS
+
 TICK_NS = 11_112
 """A tick of 1/90000 s, rounded up: two pictures are never nearer to each other."""
 
-CAMERA_AHEAD_NS = 1_000_000_000
+CAMERA_AHEAD_NS = SECOND_NS
 """How far a camera's stamps may run ahead of the clock; further, and its clock is wrong, or what
 comes had been held up on the way."""
 
-SERVER_AHEAD_NS = 120_000_000_000
+SERVER_AHEAD_NS = 120 * SECOND_NS
 """The same for a server that sends segments at once; its pictures wait for their time."""
 
-BEHIND_NS = 1_000_000_000
+BEHIND_NS = SECOND_NS
 """How far a camera's stamps may fall behind the clock; further, and its clock is slow."""
 
-LEAP_NS = 5_000_000_000
+LEAP_NS = 5 * SECOND_NS
 """A server's stamps that go further ahead than this while less time passed were begun anew: nobody
 waits until the new ones are due."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mien.contract.analyses import AnalysisRecord
-from mien.contract.frames import Capture
+from mien.contract.frames import SECOND_NS, Capture
 from mien.contract.ledger import FrameState
 from mien.contract.live import BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
 from mien.contract.outputs import DrawnFace
@@ -16,7 +16,7 @@ from workers.faces import FaceSnapshot
 from workers.muxer import Muxer
 from workers.stale import StalePicture
 
-VOUCHED_NS = 10_000_000_000
+VOUCHED_NS = 10 * SECOND_NS
 """Where analyses are missing, the last one tells for so long who is there."""
 
 BEHIND_S = 0.5
@@ -148,7 +148,7 @@ class LiveMuxer(Muxer):
             self._live.outage()
         if self._sink is None or self._last_picture is None:
             return
-        picture = self._stale.of(self._last_picture, length_ns // 1_000_000_000)
+        picture = self._stale.of(self._last_picture, length_ns // SECOND_NS)
         with self._clock.time("encode"):
             for showing in waiting.showings:
                 self._feed.first()  # raises when the run is stopped

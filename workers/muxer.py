@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mien.contract.analyses import FrameAnalysis
-from mien.contract.frames import EndOfStream
+from mien.contract.frames import SECOND_NS, EndOfStream
 from mien.contract.ledger import FrameState, Ledger
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
@@ -17,7 +17,7 @@ from workers.results_port import Results
 from workers.sink import Sink
 from workers.summary import Summary
 
-TRUSTED_NS = 1_000_000_000
+TRUSTED_NS = SECOND_NS
 """Where faces are hidden, an analysis says nothing of pictures that come so long after it, unless
 rarer ones were asked for."""
 

@@ -10,8 +10,6 @@ from mien.contract.pictures import Picture, Pixels
 _LEVELS = np.arange(256)
 _LUMA = np.rint(16 + _LEVELS * (219 / 255)).astype(np.uint8)
 _CHROMA = np.rint(128 + (_LEVELS - 128) * (224 / 255)).astype(np.uint8)
-
-
 _FULL_LUMA = np.rint((_LEVELS - 16) * (255 / 219)).clip(0, 255).astype(np.uint8)
 _FULL_CHROMA = np.rint(128 + (_LEVELS - 128) * (255 / 224)).clip(0, 255).astype(np.uint8)
 
