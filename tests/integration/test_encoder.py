@@ -295,8 +295,8 @@ def test_a_photo_too_large_for_its_format_is_refused_before_any_work(
 def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "there.mp4").write_bytes(b"x")
     wrong = {
-        "out.xyz": ({}, "known are"),
-        "out": ({}, "known are"),
+        "out.xyz": ({}, "its ending is none of"),
+        "out": ({}, "its ending is none of"),
         "out.jpg": ({}, r"a video gives a video; .* \(JPEG, PNG, WebP, BMP, GIF and TIFF\)"),
         "missing/out.mp4": ({}, "no folder"),
         "there.mp4": ({}, "--overwrite"),

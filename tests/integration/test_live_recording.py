@@ -283,7 +283,7 @@ def test_wrong_wishes_for_cameras_are_refused_in_one_sentence(tmp_path: Path) ->
     live = {
         "cam.avi": ({}, "a camera can be recorded as .mp4"),
         "cam.mpg": ({}, "a camera can be recorded as .mp4"),
-        "cam.jpg": ({}, "known are"),
+        "cam.jpg": ({}, "its ending is none of"),
         "there.m3u8": ({}, "--overwrite"),
         "live.m3u8": ({"encoder": "libx265"}, ".m3u8 files do not take hevc"),
         "cam.mp4": ({"encoder": "mpeg4"}, "do not take mpeg4"),
