@@ -17,6 +17,7 @@ from mien.stages import StageGroup
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from mien.transport.ports import Transport
+from producer.opening import Timeouts
 from producer.source import open_source
 from tests.cameras import Camera
 from tests.pipelines import OneFace
@@ -56,11 +57,12 @@ class Run:
         write_s: float = 0.0,
         transport: Transport | None = None,
         attended: bool = True,
+        timeout_s: Timeouts = QUICK,
     ) -> None:
         """attended: whether an analyzer is there from the beginning; else see `attend`."""
         self._eyes = pipeline or OneFace()
         self._transport, clock = transport or MemoryTransport(), StageClock()
-        self._source = open_source(request.source, timeout_s=QUICK)
+        self._source = open_source(request.source, timeout_s=timeout_s)
         try:
             self.stream = Stream(
                 request, self._source, self._transport, weights={"sha256": "0" * 64}, clock=clock

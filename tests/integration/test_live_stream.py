@@ -242,7 +242,8 @@ def test_a_constant_rate_shows_and_analyses_a_camera_of_few_pictures(
 ) -> None:
     camera_clip(camera.folder / "clip.mp4", frames=20, fps=Fraction(4, 5))
     output = OutputSettings(tmp_path / "out.mp4", Fraction(10))
-    run = Run(request_for(camera, tmp_path, outputs=(output,)))
+    # it sends a picture in 1.25 s, so that two seconds of patience are few
+    run = Run(request_for(camera, tmp_path, outputs=(output,)), timeout_s=(8.0, 8.0))
     run.wait_for(4)
     outcome = run.end()
     check_books(tmp_path, outcome)
