@@ -48,6 +48,14 @@ def die_with(worker: StreamWorker, client: redis.Redis, job: str) -> None:
     client.zadd("rq:wip:mien-streams", {execution.composite_key: 1})  # long ago
 
 
+def beside_a_dead_one(jobs: Jobs, client: redis.Redis, clip: Path) -> StreamWorker:
+    """A worker beside the one of job `a`, which has died."""
+    worker = StreamWorker(stream_queue(client), client, [].append)
+    jobs.submit(request(clip, clip.parent), job="a")
+    die_with(worker, client, "a")
+    return worker
+
+
 def test_a_job_whose_workers_die_is_given_up_in_the_end(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,9 +117,7 @@ def test_a_job_whose_worker_died_is_the_next(
 ) -> None:
     """It has waited for its turn."""
     monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
-    worker = StreamWorker(stream_queue(client), client, [].append)
-    jobs.submit(request(clip, clip.parent), job="a")
-    die_with(worker, client, "a")
+    worker = beside_a_dead_one(jobs, client, clip)
     jobs.submit(request(clip, clip.parent), job="b")
     worker.clean_registries()
     assert client.lrange("rq:queue:mien-streams", 0, -1) == [b"a", b"b"]
@@ -231,9 +237,7 @@ def test_a_job_that_died_as_it_began_is_put_back_once(
 ) -> None:
     monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
     monkeypatch.setattr("mien.jobs.rq_queue.STUCK_S", 0.05)
-    worker = StreamWorker(stream_queue(client), client, [].append)
-    jobs.submit(request(clip, clip.parent), job="a")
-    die_with(worker, client, "a")
+    worker = beside_a_dead_one(jobs, client, clip)
     client.lpush("rq:queue:mien-streams:intermediate", "a")  # its work horse had said nothing yet
     for _ in range(3):
         worker.clean_registries()
@@ -255,9 +259,7 @@ def test_a_server_that_has_just_come_back_knows_no_dead(
     jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 1e9)
-    worker = StreamWorker(stream_queue(client), client, [].append)
-    jobs.submit(request(clip, clip.parent), job="a")
-    die_with(worker, client, "a")
+    worker = beside_a_dead_one(jobs, client, clip)
     worker.clean_registries()
     assert client.llen("rq:queue:mien-streams") == 0
 
