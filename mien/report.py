@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mien.contract.atomic import AtomicFile, write_aside
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import SourceInfo
+from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from producer.addresses import local_path
@@ -40,6 +41,7 @@ class Provenance:
 
     request: RunRequest
     info: SourceInfo
+    geometry: AnalysisGeometry
     weights: Mapping[str, object]
     """Architecture, tensor hash, recipe and commit."""
     numerics: Mapping[str, str]
@@ -51,6 +53,7 @@ class Provenance:
             "mien": metadata.version("mien"),
             "source": self._source(),
             "settings": self._settings(),
+            "analysis_image": self._analysis_image(),
             "weights": dict(self.weights),
             "numerics": dict(self.numerics),
             "expressions": list(EXPRESSIONS),
@@ -61,6 +64,12 @@ class Provenance:
         settings = _fields(self.request.analysis)
         settings["weights"] = Path(self.request.analysis.weights).name
         return settings
+
+    def _analysis_image(self) -> dict[str, object]:
+        """What became of the sizes asked for; the smallest face is in this image's pixels."""
+        size = self.geometry
+        smallest = round(size.min_face_px, 3)
+        return {"width": size.width, "height": size.height, "min_face_px": smallest}
 
     def _source(self) -> dict[str, object]:
         source = _fields(self.info)

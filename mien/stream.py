@@ -217,7 +217,9 @@ class Stream:
         assert end is not None  # noqa: S101 - a muxer that returned has set it
         self._ledger.check(end.frame_count, end.corrupt)
         self._port.confirm()
-        provenance = Provenance(self._request, self.info, self._weights, self._port.numerics())
+        provenance = Provenance(
+            self._request, self.info, self.geometry, self._weights, self._port.numerics()
+        )
         outputs = self._finish_sink(goes_on=goes_on)
         self._results.finish(provenance)
         wall_s = time.perf_counter() - self._begin

@@ -14,6 +14,7 @@ import torch
 from mien.contract.analyses import AnalysisSettings, Floats, FrameAnalysis
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.pictures import Pixels
+from mien.contract.requests import check_device_name
 from model.checkpoint import WeightsInfo, load_weights
 from model.classifier import Classifier
 from model.crops import GEOMETRY, face_crops
@@ -140,21 +141,17 @@ def choose_device(name: str) -> torch.device:
     to ten bits, which moves boxes.
 
     Raises:
-        UsageError: torch does not know the name, the machine has no such device, or torch cannot
-            compute on it.
+        UsageError: there is no device of that name, not on this machine, or torch cannot compute
+            on it.
     """
+    check_device_name(name)
     torch.backends.cudnn.allow_tf32 = False
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cuda" and (trouble := _trouble_with(name)):
             _log.warning("torch cannot compute on this GPU (%s); the CPU is used", trouble)
             name = "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"there is no device called {name}; try auto, cpu or cuda") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"mien runs on cpu and cuda, not on {name}")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"this machine has no {name}")
     if device.type == "cuda" and (trouble := _trouble_with(name)):

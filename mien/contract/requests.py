@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,16 @@ LONGEST_WAIT_S = 366 * 86400
 
 SEGMENT_S = 600.0
 """Length of the files that a camera's job is recorded into, unless it asks for another."""
+
+
+def check_device_name(name: str) -> None:
+    """Whether a machine can have such a device at all is known before anything is loaded.
+
+    Raises:
+        UsageError: none has.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
+        raise UsageError(f"there is no device called '{name}'; try auto, cpu, cuda or cuda:1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class RunRequest:
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
+        check_device_name(self.device)
         if not 0 <= self.max_latency_s <= 60:
             raise UsageError(f"pictures wait 0 to 60 seconds, not {self.max_latency_s}")
         if self.give_up_after_s is not None and not 0 <= self.give_up_after_s <= LONGEST_WAIT_S:

@@ -208,7 +208,7 @@ def test_a_parquet_file_says_where_its_numbers_come_from(mien: Mien, tmp_path: P
     clip = make_face_clip(tmp_path / "short.mp4", frames=3)
     mien(
         "run", "short.mp4", "--no-video", "--results", "r.parquet", "--report", "r.json",
-        "--min-confidence", "0.8",
+        "--min-confidence", "0.8", "--analyze-size", "160", "--min-face", "48",
     )  # fmt: skip
     told = json.loads(pyarrow.parquet.read_schema(tmp_path / "r.parquet").metadata[b"mien"])
     report = json.loads((tmp_path / "r.json").read_text())
@@ -216,5 +216,6 @@ def test_a_parquet_file_says_where_its_numbers_come_from(mien: Mien, tmp_path: P
     assert set(told) >= {"mien", "source", "settings", "weights", "numerics"}
     assert told["source"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
     assert told["settings"]["min_confidence"] == 0.8
+    assert told["analysis_image"] == {"width": 160, "height": 120, "min_face_px": 24.0}
     assert told["weights"]["architecture"] == "vgg19"
     assert told["numerics"]["device"] in {"cpu", "cuda"}

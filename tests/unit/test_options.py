@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import mien
 from mien.cli import cli
+from mien.contract.errors import UsageError
 from mien.contract.requests import RunRequest
 from mien.options import request_from
 from producer.opening import USUAL_TIMEOUTS_S
@@ -84,6 +85,11 @@ def test_an_option_reaches_the_request(
     request = asked(monkeypatch, "-o", "out.mp4", *words.split())
     assert found(request) == value
     assert found(asked(monkeypatch, "-o", "out.mp4")) != value, "it is another than the usual one"
+
+
+def test_a_device_that_no_machine_has_is_refused_before_anything_is_opened() -> None:
+    with pytest.raises(UsageError, match="there is no device called 'gpu'"):
+        mien.analyze("missing.mp4", device="gpu")
 
 
 def test_an_option_is_set_by_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
