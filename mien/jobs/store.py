@@ -1,51 +1,77 @@
-"""Where job records lie: one key each, and an index by age."""
+"""Where job records lie: one key each, and indexes by state, so that nobody reads all to count."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Sequence
-
-import redis
+from collections.abc import Collection, Sequence
+from typing import get_args
 
 from mien.contract.errors import JobError
 from mien.jobs.record import OVER, JobRecord, State, record_from_json
 from mien.transport.keys import PREFIX
-from mien.transport.lua import Script
+from mien.transport.lua import Argument, Script
 from mien.transport.redis_server import RedisServer
 
 PENDING_S = 90 * 24 * 3600
 """Least life of the record of a job that is not over: what is kept for a day may wait for weeks."""
 WISH_S = PENDING_S
 """Life of the wish that a job be cancelled, which may wait for as long as the job."""
-SWEPT = 4
-"""So many ids are looked at with every new job, whether they still have a record."""
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
-CREATE = Script("""
--- KEYS record wish; ARGV text life (s). An old job of the same id is forgotten: so is the wish to
--- end it
-if not redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2], 'NX') then return 0 end
+_STATES: tuple[State, ...] = get_args(State)
+
+_FILE = """
+local function file(id, life_s)
+  -- KEYS[3] is the index of the job's state, and the other indexes follow it; a job stands in one
+  -- until its record expires
+  local now = now_ms()
+  for at = 3, #KEYS do
+    redis.call('ZREMRANGEBYSCORE', KEYS[at], '-inf', now)
+    redis.call('ZREM', KEYS[at], id)
+  end
+  redis.call('ZADD', KEYS[3], now + life_s * 1000, id)
+  if redis.call('TTL', KEYS[3]) < tonumber(life_s) then redis.call('EXPIRE', KEYS[3], life_s) end
+end
+"""
+CREATE = Script(
+    _FILE
+    + """
+-- KEYS record wish indexes; ARGV id text life (s). An old job of the same id is forgotten: so
+-- is the wish to end it
+if not redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3], 'NX') then return 0 end
 redis.call('DEL', KEYS[2])
+file(ARGV[1], ARGV[3])
 return 1
-""")
-PUT = Script("""
--- KEYS record ended; ARGV text attempts life (s) state life of the count (s) again, states that are
--- over. again '0': a record that is over already is left as it is
+"""
+)
+PUT = Script(
+    _FILE
+    + """
+-- KEYS record ended indexes; ARGV id text life (s) state attempts life of the count (s) again,
+-- states that are over. again '0': a record that is over already is left as it is
 local held = redis.call('GET', KEYS[1])
 local known, plain = pcall(cjson.decode, held or '')
 if not known or type(plain) ~= 'table' then plain = {} end
 local over = {}
-for at = 7, #ARGV do over[ARGV[at]] = true end
+for at = 8, #ARGV do over[ARGV[at]] = true end
 local was_over = over[plain.state or '']
-if (plain.attempts or 0) > tonumber(ARGV[2]) or (was_over and ARGV[6] == '0') then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3])
+if (plain.attempts or 0) > tonumber(ARGV[5]) or (was_over and ARGV[7] == '0') then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+file(ARGV[1], ARGV[3])
 if over[ARGV[4]] and not was_over then
   redis.call('HINCRBY', KEYS[2], ARGV[4], 1)
-  redis.call('EXPIRE', KEYS[2], ARGV[5])
+  redis.call('EXPIRE', KEYS[2], ARGV[6])
 end
 return 1
+"""
+)
+COUNT = Script("""
+-- KEYS indexes. How many jobs stand in each
+local counts = {}
+for at, index in ipairs(KEYS) do counts[at] = redis.call('ZCOUNT', index, now_ms(), '+inf') end
+return counts
 """)
 
 
@@ -55,7 +81,7 @@ class JobStore:
     ==================  ======  ====================================  ===========================
     key (after prefix)  type    what                                  life span
     ==================  ======  ====================================  ===========================
-    jobs                zset    ids by time of submission             that of the longest record
+    state:STATE         zset    ids by when their record expires, ms  that of the longest record
     job:ID              string  the record, JSON                      `keep_s` from the job's end;
                                                                       until then `PENDING_S` or more
     ended               hash    jobs that have ended, by state        `ENDED_S` from the last one
@@ -69,20 +95,15 @@ class JobStore:
     def __init__(self, server: RedisServer, prefix: str = PREFIX) -> None:
         self.server = server
         self._prefix = prefix
-        self._ids = f"{prefix}jobs"
+        self._indexes = {state: f"{prefix}state:{state}" for state in _STATES}
         self._ended = f"{prefix}ended"
 
     def create(self, record: JobRecord) -> bool:
         """Write the first record of a job; False where the id is taken."""
-        keys = (self._job(record.id), self._cancel(record.id))
-        arguments = (record.to_json(), _life_s(record))
-        done = self.server.call(lambda client: CREATE.run(client, keys, arguments), patience_s=0)
-        if done:
-            self._index(record, patience_s=0)
-            some = self.server.call(
-                lambda client: client.zrandmember(self._ids, SWEPT), patience_s=0
-            )
-            self._texts(some)  # type: ignore[arg-type]  # the client decodes nothing
+        keys = (self._job(record.id), self._cancel(record.id), *self._filing(record))
+        done = self.server.call(
+            lambda client: CREATE.run(client, keys, _filed(record)), patience_s=0
+        )
         return bool(done)
 
     def put(
@@ -94,16 +115,14 @@ class JobStore:
 
         unless_over: False also where the job has ended already, which is left as it is.
         """
-        keys = (self._job(record.id), self._ended)
+        keys = (self._job(record.id), self._ended, *self._filing(record))
         arguments = (
-            record.to_json(), record.attempts, _life_s(record), record.state, ENDED_S,
-            int(not unless_over), *sorted(OVER),
+            *_filed(record), record.state, record.attempts, ENDED_S, int(not unless_over),
+            *sorted(OVER),
         )  # fmt: skip
         done = self.server.call(
             lambda client: PUT.run(client, keys, arguments), patience_s=patience_s
         )
-        if done:
-            self._index(record, patience_s)
         return bool(done)
 
     def get(self, job: str, patience_s: float = 0) -> JobRecord | None:
@@ -127,34 +146,39 @@ class JobStore:
 
     def all(self) -> list[JobRecord]:
         """Those that can be read, oldest first."""
-        ids = self.server.call(lambda client: client.zrange(self._ids, 0, -1), patience_s=0)
-        found = map(_read, self._texts(ids))  # type: ignore[arg-type]
-        return [record for record in found if record is not None]
-
-    def _texts(self, ids: Sequence[bytes]) -> list[bytes]:
-        """Records as they lie there; forgets ids whose record has lived out its time."""
+        ids = sorted(self._ids(*_STATES))
         if not ids:
             return []
-        keys = [self._job(job.decode()) for job in ids]
         texts: Sequence[bytes | None] = self.server.call(
-            lambda client: client.mget(keys),  # type: ignore[arg-type, return-value]
+            lambda client: client.mget([self._job(job) for job in ids]),  # type: ignore[arg-type, return-value]
             patience_s=0,
         )
-        gone = [job for job, text in zip(ids, texts, strict=True) if text is None]
-        if gone:
-            self.server.call(lambda client: client.zrem(self._ids, *gone), patience_s=0)
-        return [text for text in texts if text is not None]
+        records = [record for text in texts if text and (record := _read(text))]
+        return sorted(records, key=lambda record: record.created_s)
 
-    def states(self, waiting: Container[str] = ()) -> Counter[State]:
+    def states(self, waiting: Collection[str] = ()) -> Counter[State]:
         """How many jobs there are, by state as their records say it.
 
         waiting: ids of those that stand in the queue. The record of one that waits for another
         attempt still says what the last one was doing.
         """
-        return Counter(
-            "queued" if not record.over and record.id in waiting else record.state
-            for record in self.all()
+        found = self.server.call(
+            lambda client: COUNT.run(client, [*self._indexes.values()], ()), patience_s=0
         )
+        counts = Counter(dict(zip(_STATES, map(int, found), strict=True)))
+        for state in set(_STATES) - OVER - {"queued"}:
+            again = len(self._ids(state).intersection(waiting))
+            counts[state] -= again
+            counts["queued"] += again
+        return counts
+
+    def _ids(self, *states: State) -> set[str]:
+        indexes = [self._indexes[state] for state in states]
+        ids: list[bytes] = self.server.call(
+            lambda client: client.zunion(indexes),  # type: ignore[arg-type, return-value]
+            patience_s=0,
+        )
+        return {job.decode() for job in ids}
 
     def ended(self) -> dict[State, int]:
         """How many jobs have ended, by how they did; grows, whatever becomes of their records."""
@@ -178,22 +202,21 @@ class JobStore:
         key = self._cancel(job)
         self.server.call(lambda client: client.delete(key), patience_s=patience_s)
 
-    def _index(self, record: JobRecord, patience_s: float) -> None:
-        life_s = _life_s(record)
-
-        def add(client: redis.Redis) -> None:
-            client.zadd(self._ids, {record.id: record.created_s})
-            # a job that is kept longer must not lose its place to one that is kept shorter
-            if client.ttl(self._ids) < life_s:
-                client.expire(self._ids, life_s)
-
-        self.server.call(add, patience_s=patience_s)
+    def _filing(self, record: JobRecord) -> list[str]:
+        """The index of its state, and the others."""
+        own = self._indexes[record.state]
+        return [own, *(index for index in self._indexes.values() if index != own)]
 
     def _job(self, job: str) -> str:
         return f"{self._prefix}job:{job}"
 
     def _cancel(self, job: str) -> str:
         return f"{self._prefix}cancel:{job}"
+
+
+def _filed(record: JobRecord) -> tuple[Argument, ...]:
+    """What the scripts that write a record begin with."""
+    return (record.id, record.to_json(), _life_s(record))
 
 
 def _life_s(record: JobRecord) -> int:

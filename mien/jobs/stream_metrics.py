@@ -20,9 +20,6 @@ from mien.jobs.store import JobStore
 from mien.monitoring.reading import Reading
 from mien.transport.redis_server import RedisServer
 
-JOBS_LIFE_S = 5.0
-"""How old the counts of all jobs may be: every record is read for them."""
-
 
 class StreamMetrics(Collector):
     """What the books say."""
@@ -77,7 +74,7 @@ class JobMetrics(Collector):
     def __init__(self, url: str) -> None:
         self._url = url
         self._store: JobStore | None = None
-        self._reading = Reading(self._read, life_s=JOBS_LIFE_S)
+        self._reading = Reading(self._read)
 
     def ask(self) -> None:
         """Ask the server, and wait for nothing."""

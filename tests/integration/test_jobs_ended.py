@@ -10,6 +10,7 @@ from mien.jobs.record import JobRecord, State
 from mien.jobs.store import ENDED_S, PENDING_S, JobStore
 from mien.transport.redis_server import RedisServer
 from tests.servers import KINDS, Server
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -77,21 +78,33 @@ def test_the_end_of_a_job_that_was_forgotten_counts_and_outlives_its_record(
     with server.client() as client:
         assert 0 < int(client.ttl(f"{prefix}:ended")) <= ENDED_S
         client.delete(f"{prefix}:job:a")
-    assert store.states() == {}
+    assert store.all() == []
     assert store.ended()["cancelled"] == 1
 
 
-def test_a_new_job_sweeps_up_after_old_ones(
+def test_jobs_are_counted_by_state(store: JobStore) -> None:
+    for name, state in (("a", "queued"), ("b", "running"), ("c", "failed"), ("d", "running")):
+        store.create(job(name))
+        store.put(job(name, state))
+    assert +store.states() == {"queued": 1, "running": 2, "failed": 1}
+    assert +store.states({"a", "b", "c"}) == {"queued": 2, "running": 1, "failed": 1}
+    store.put(job("c", "queued"))
+    store.put(job("d", "finished"))
+    assert +store.states() == {"queued": 2, "running": 1, "finished": 1}
+
+
+def test_a_record_that_has_lived_out_its_time_counts_no_more_and_is_swept_up(
     store: JobStore, server: Server, tmp_path: Path
 ) -> None:
     """Where nobody ever lists them."""
-    prefix = tmp_path.name
+    store.put(replace(job("a", "finished"), keep_s=1))
+    store.put(job("b", "finished"))
+    assert store.states()["finished"] == 2
+    wait_for(lambda: store.get("a") is None)
+    assert store.states()["finished"] == 1
+    store.create(job("c"))
     with server.client() as client:
-        for name in "ab":
-            store.create(job(name))
-            client.delete(f"{prefix}:job:{name}")
-        store.create(job("c"))
-        assert client.zrange(f"{prefix}:jobs", 0, -1) == [b"c"]
+        assert client.zrange(f"{tmp_path.name}:state:finished", 0, -1) == [b"b"]
 
 
 def test_a_record_is_kept_from_the_end_of_its_job(
@@ -113,7 +126,6 @@ def test_a_record_is_kept_from_the_end_of_its_job(
             assert lives(f"job:{name}", PENDING_S)
             store.put(replace(running, state="finished"))
             assert lives(f"job:{name}", keep_s)
-        assert lives("jobs", PENDING_S)
+        assert lives("state:finished", 86_400), "as long as the last of them"
         client.delete(f"{prefix}:job:b")
         assert [record.id for record in store.all()] == ["a"]
-        assert client.zrange(f"{prefix}:jobs", 0, -1) == [b"a"]
