@@ -20,7 +20,7 @@ from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from model.memory import keep_memory
-from producer.live import LiveOptions
+from producer.live import LiveOptions, LiveSource
 from producer.source import Source, open_source
 from workers.analyzer import Analyzer
 from workers.hls import end_playlist
@@ -90,7 +90,7 @@ def _warm_up(stream: Stream, loaded: Pipelines, clock: StageClock) -> None:
         loaded.get(stream.settings).analyze([blank])
 
 
-def _open(request: RunRequest, interrupts: Interrupts) -> Source:
+def _open(request: RunRequest, interrupts: Interrupts) -> Source | LiveSource:
     """The source; one that is not there yet is waited for where the request says how long."""
     limit_s = request.give_up_after_s
     options = LiveOptions(limit_s, wait=limit_s is not None)

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from mien.account import StreamAccount, short_reason
 from mien.contract.analyses import AnalysisSettings
@@ -29,6 +28,7 @@ from mien.room import Room
 from mien.transport.ports import Transport
 from producer.addresses import local_path
 from producer.audio import AudioFeed
+from producer.image_sender import ImageSender
 from producer.live import LiveSource
 from producer.live_producer import LiveProducer
 from producer.producer import Producer
@@ -40,7 +40,7 @@ from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
 from workers.live_sink import LiveSink
-from workers.muxer import Muxer
+from workers.muxer import Muxer, MuxerParts
 from workers.reorder import ReorderBuffer
 from workers.results import open_results
 from workers.results_port import Results
@@ -85,7 +85,7 @@ class Stream:
     def __init__(
         self,
         request: RunRequest,
-        source: Source,
+        source: Source | LiveSource,
         transport: Transport,
         *,
         weights: Mapping[str, object],
@@ -104,11 +104,12 @@ class Stream:
         self._request = request
         self._name = name
         self._source = source
+        self._camera = source if isinstance(source, LiveSource) else None
         self._weights = weights
         self._clock = clock
         self._begin = time.perf_counter()
         self.info = source.info
-        self.is_live = source.info.kind == "live"
+        self.is_live = self._camera is not None
         self.progress = Progress(live=LiveProgress() if self.is_live else None)
         self._credit = Credit(max_latency_s=request.max_latency_s)
         self._ledger = Ledger()
@@ -150,23 +151,22 @@ class Stream:
 
     def live_status(self) -> dict[str, object]:
         """What is told of a live stream while it runs; empty for others."""
-        source, live = self._source, self.progress.live
-        if live is None or not isinstance(source, LiveSource):
+        camera, live = self._camera, self.progress.live
+        if camera is None or live is None:
             return {}
         return {
             **live.as_dict(),
-            "reconnects": source.reconnects,
-            "trouble": source.trouble,
-            "size_changes": source.changes,
+            "reconnects": camera.reconnects,
+            "trouble": camera.trouble,
+            "size_changes": camera.changes,
             "outputs": [dataclasses.asdict(health) for health in self._health()],
         }
 
     def account(self) -> StreamAccount:
         """All that has been counted so far; may be asked from any thread, and after the end."""
-        source, live, frames = self._source, self.progress.live, Counter[tuple[str, str]]()
+        camera, live, frames = self._camera, self.progress.live, Counter[tuple[str, str]]()
         for (state, reason), count in self._ledger.counts().items():
             frames[state, short_reason(reason)] += count
-        camera = source if isinstance(source, LiveSource) else None
         histograms = self._clock.histograms() if isinstance(self._clock, HistogramClock) else {}
         return StreamAccount(
             frames=dict(frames),
@@ -193,11 +193,12 @@ class Stream:
 
     def end_early(self) -> None:
         """End a camera with what it has given so far; an outage that lasts is told as well."""
-        self._source.stop()
+        if self._camera is not None:
+            self._camera.stop()
 
     def stop(self) -> None:
         """Wake both stages; they raise `Closed`."""
-        self._source.stop()
+        self.end_early()
         self._window.close()
         self._port.close()
 
@@ -295,45 +296,43 @@ class Stream:
         return geometry, settings
 
     def _make_producer(self, outputs: Sequence[OutputSettings]) -> Producer | LiveProducer:
-        stage: dict[str, Any] = {
-            "stream": self._name,
-            "source": self._source,
-            "window": self._window,
-            "port": self._port,
-            "ledger": self._ledger,
-            "output_sampler": _output_sampler(outputs),
-            "analysis_sampler": AnalysisSampler(self._request.analysis.analyze_fps),
-            "geometry": self.geometry,
-            "settings": self.settings,
-            "clock": self._clock,
-        }
-        if self.progress.live is None:
-            return Producer(**stage)
-        return LiveProducer(**stage, credit=self._credit, progress=self.progress.live)
+        sampler, live = _output_sampler(outputs), self.progress.live
+        sender = ImageSender(
+            self._name, self._port, AnalysisSampler(self._request.analysis.analyze_fps),
+            self.geometry, self.settings, self._clock,
+        )  # fmt: skip
+        if isinstance(self._source, LiveSource):
+            assert live is not None  # noqa: S101 - every camera has one
+            return LiveProducer(
+                source=self._source, output_sampler=sampler, sender=sender, window=self._window,
+                ledger=self._ledger, credit=self._credit, progress=live,
+            )  # fmt: skip
+        return Producer(
+            source=self._source, output_sampler=sampler, sender=sender, window=self._window,
+            ledger=self._ledger, clock=self._clock,
+        )  # fmt: skip
 
     def _make_muxer(self) -> Muxer:
         request, live = self._request, self.progress.live
-        stage: dict[str, Any] = {
-            "feed": self._window,
-            "analyses": ReorderBuffer(self._port, self._credit if live else None),
-            "history": FaceHistory(
-                self._producer.geometry, request.analysis.smoothing_s, request.analysis.abstain
+        parts = MuxerParts(
+            feed=self._window,
+            analyses=ReorderBuffer(self._port, self._credit if live else None),
+            history=FaceHistory(
+                self.geometry, request.analysis.smoothing_s, request.analysis.abstain
             ),
-            "sink": self._sink,
-            "results": self._results,
-            "summary": self._summary,
-            "ledger": self._ledger,
-            "progress": self.progress,
-            "clock": self._clock,
-            "hold": self._room.must_hold,
-            "blur": any(output.blur for output in request.outputs),
-            "interval_ns": _interval_ns(request.analysis.analyze_fps),
-        }
-        if live is None:
-            return Muxer(**stage)
-        return LiveMuxer(
-            **stage, live=live, credit=self._credit, max_latency_s=request.max_latency_s
+            sink=self._sink,
+            results=self._results,
+            summary=self._summary,
+            ledger=self._ledger,
+            progress=self.progress,
+            clock=self._clock,
+            hold=self._room.must_hold,
+            blur=any(output.blur for output in request.outputs),
+            interval_ns=_interval_ns(request.analysis.analyze_fps),
         )
+        if live is None:
+            return Muxer(parts)
+        return LiveMuxer(parts, live=live, credit=self._credit, max_latency_s=request.max_latency_s)
 
 
 def _with_rate(output: OutputSettings, info: SourceInfo) -> OutputSettings:
@@ -345,7 +344,9 @@ def _with_rate(output: OutputSettings, info: SourceInfo) -> OutputSettings:
     return dataclasses.replace(output, fps=constant_fps(output.path, info))
 
 
-def _open_sink(outputs: Sequence[OutputSettings], name: str, source: Source) -> Sink | None:
+def _open_sink(
+    outputs: Sequence[OutputSettings], name: str, source: Source | LiveSource
+) -> Sink | None:
     if not outputs:
         return None
     heard = source.info.kind == "video"

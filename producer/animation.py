@@ -82,9 +82,6 @@ class AnimationSource:
                 return
             yield frame
 
-    def stop(self) -> None:
-        """It ends by itself."""
-
     def close(self) -> None:
         """Close the file; may be called again."""
         self._first = None

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.contract.analyses import AnalysisImage, AnalysisSettings
 from mien.contract.frames import SECOND_NS, EndOfStream, Frame, Gap
-from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
 from mien.contract.live import LONGEST_SILENCE_NS, SLOW_DECODER, Credit, LiveProgress
 from mien.contract.pictures import Picture
-from mien.contract.stage import StageClock
 from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
-from mien.transport.ports import StreamPort
-from producer.analysis_image import shrink
-from producer.sampling import AnalysisSampler, OutputSampler
+from producer.image_sender import ImageSender, held_bytes
+from producer.sampling import OutputSampler
 from producer.timestamps import LAST_RESORT_S, to_ns
 from producer.window import FrameWindow
 
@@ -65,29 +61,19 @@ class LiveProducer:
     def __init__(
         self,
         *,
-        stream: str,
         source: LiveFrameSource,
-        window: FrameWindow,
-        port: StreamPort,
-        ledger: Ledger,
         output_sampler: OutputSampler,
-        analysis_sampler: AnalysisSampler,
-        geometry: AnalysisGeometry,
-        settings: AnalysisSettings,
-        clock: StageClock,
+        sender: ImageSender,
+        window: FrameWindow,
+        ledger: Ledger,
         credit: Credit,
         progress: LiveProgress,
     ) -> None:
-        self._stream = stream
         self._source = source
-        self._window = window
-        self._port = port
-        self._ledger = ledger
         self._output_sampler = output_sampler
-        self._analysis_sampler = analysis_sampler
-        self.geometry = geometry
-        self._settings = settings
-        self._clock = clock
+        self._sender = sender
+        self._window = window
+        self._ledger = ledger
         self._credit = credit
         self._progress = progress
         self._skipped = self._corrupt = 0  # those that are in the books
@@ -123,13 +109,12 @@ class LiveProducer:
 
     def _taken(self, item: Frame | Gap) -> Taken:
         """Send a frame that is to be analysed on its way, though it may have to wait here."""
-        if isinstance(item, Gap) or not self._analysis_sampler.wants(item.pts_ns):
+        if isinstance(item, Gap) or not self._sender.wants(item.pts_ns):
             return Taken(item)
         if not self._credit.take(item.index):
             return Taken(item, unsent=True)
-        with self._clock.time("shrink"):
-            image = shrink(item.picture, self.geometry)
-        self._port.offer(AnalysisImage(self._stream, item.index, image, self._settings))
+        image = self._sender.image_of(item.picture)
+        self._sender.send(item.index, image)
         return Taken(item, image)
 
     def _tell_losses(self) -> None:
@@ -162,11 +147,10 @@ class LiveProducer:
         self, frame: Frame, taken: Taken, showings: tuple[Showing, ...], ready_ns: int
     ) -> None:
         picture, image = frame.picture if showings else None, taken.image
-        held = {id(part): part.nbytes for part in (picture, image) if part is not None}
         self._window.push(
             WaitingFrame(
                 frame.index, frame.pts_ns, picture, showings, analysed=image is not None,
-                nbytes=sum(held.values()), capture=frame.capture, unsent=taken.unsent,
+                nbytes=held_bytes(picture, image), capture=frame.capture, unsent=taken.unsent,
                 ready_ns=ready_ns,
             )
         )  # fmt: skip

@@ -89,9 +89,6 @@ class PhotoSource:
         if frame is not None:
             yield frame
 
-    def stop(self) -> None:
-        """It ends by itself."""
-
     def close(self) -> None:
         """Forget the picture."""
         self._frame = None

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from mien.contract.analyses import AnalysisImage, AnalysisSettings
 from mien.contract.frames import EndOfStream, Frame
-from mien.contract.geometry import AnalysisGeometry
 from mien.contract.ledger import Ledger
 from mien.contract.stage import StageClock
 from mien.contract.waiting import WaitingFrame
-from mien.transport.ports import StreamPort
-from producer.analysis_image import shrink
-from producer.sampling import AnalysisSampler, OutputSampler
+from producer.image_sender import ImageSender, held_bytes
+from producer.sampling import OutputSampler
 from producer.window import FrameWindow
 
 
@@ -40,26 +37,18 @@ class Producer:
     def __init__(
         self,
         *,
-        stream: str,
         source: FrameSource,
-        window: FrameWindow,
-        port: StreamPort,
-        ledger: Ledger,
         output_sampler: OutputSampler,
-        analysis_sampler: AnalysisSampler,
-        geometry: AnalysisGeometry,
-        settings: AnalysisSettings,
+        sender: ImageSender,
+        window: FrameWindow,
+        ledger: Ledger,
         clock: StageClock,
     ) -> None:
-        self._stream = stream
         self._source = source
-        self._window = window
-        self._port = port
-        self._ledger = ledger
         self._output_sampler = output_sampler
-        self._analysis_sampler = analysis_sampler
-        self.geometry = geometry
-        self._settings = settings
+        self._sender = sender
+        self._window = window
+        self._ledger = ledger
         self._clock = clock
 
     def run(self) -> None:
@@ -80,18 +69,15 @@ class Producer:
 
     def _hand_on(self, frame: Frame, next_ns: int, *, last: bool) -> None:
         showings = self._output_sampler.showings(frame.pts_ns, next_ns, last=last)
-        analysed = self._analysis_sampler.wants(frame.pts_ns)
+        analysed = self._sender.wants(frame.pts_ns)
         if not showings and not analysed:
             self._ledger.count("sampled-out")
             return
         picture = frame.picture if showings else None
-        image = None
-        if analysed:
-            with self._clock.time("shrink"):
-                image = shrink(frame.picture, self.geometry)
-        held = {id(part): part.nbytes for part in (picture, image) if part is not None}
+        image = self._sender.image_of(frame.picture) if analysed else None
+        nbytes = held_bytes(picture, image)
         self._window.put(
-            WaitingFrame(frame.index, frame.pts_ns, picture, showings, analysed, sum(held.values()))
+            WaitingFrame(frame.index, frame.pts_ns, picture, showings, analysed, nbytes)
         )
         if image is not None:
-            self._port.offer(AnalysisImage(self._stream, frame.index, image, self._settings))
+            self._sender.send(frame.index, image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from mien.contract.frames import Frame, Gap, SourceInfo
+from mien.contract.frames import Frame, SourceInfo
 from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
@@ -24,7 +24,10 @@ at times."""
 
 
 class Source(Protocol):
-    """Frames in display order, with exact times; never closed while another thread reads."""
+    """One that ends: frames in display order, with exact times.
+
+    Never closed while another thread reads.
+    """
 
     info: SourceInfo
     """Complete from the start: the first frame is decoded when a source is opened."""
@@ -49,11 +52,8 @@ class Source(Protocol):
         """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'; empty while it
         has not."""
 
-    def frames(self) -> Iterator[Frame | Gap]:
-        """All frames, once; none is kept. A live source gives gaps where it has none."""
-
-    def stop(self) -> None:
-        """End a live source, from any thread; one that ends by itself is left alone."""
+    def frames(self) -> Iterator[Frame]:
+        """All frames, once; none is kept."""
 
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""
@@ -65,7 +65,7 @@ def open_source(
     timeout_s: Timeouts = USUAL_TIMEOUTS_S,
     live: LiveOptions = LiveOptions(),  # noqa: B008 - it cannot be changed
     wait: Wait = lambda trouble: True,
-) -> Source:
+) -> Source | LiveSource:
     """Open a file, a photo, a URL or a camera and decode its first frame.
 
     timeout_s: seconds for opening and for each read, where the source is not a local file.
@@ -103,7 +103,9 @@ def open_source(
     )
 
 
-def _open_web(address: Address, timeout_s: Timeouts, live: LiveOptions, go_on: GoOn) -> Source:
+def _open_web(
+    address: Address, timeout_s: Timeouts, live: LiveOptions, go_on: GoOn
+) -> Source | LiveSource:
     """What an address on a server is, a file or a stream without an end, shows when it is open."""
     container = open_container(address, timeout_s)
     if kind_of(address, container) == "live":

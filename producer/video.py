@@ -77,9 +77,6 @@ class VideoSource:
         """Time so far of which the file lost its pictures, about."""
         return min(to_ns(self._decoder.losses.missing_s), self.end_ns)
 
-    def stop(self) -> None:
-        """It ends by itself."""
-
     def close(self) -> None:
         """Give everything back; may be called again; never while another thread reads."""
         self._first = None

@@ -13,7 +13,7 @@ from mien.contract.pictures import Picture
 from mien.contract.waiting import WaitingFrame, WaitingGap
 from mien.transport.ports import AWAY
 from workers.faces import FaceSnapshot
-from workers.muxer import Muxer
+from workers.muxer import Muxer, MuxerParts
 from workers.stale import StalePicture
 
 VOUCHED_NS = 10 * SECOND_NS
@@ -32,10 +32,10 @@ class LiveMuxer(Muxer):
     """
 
     def __init__(
-        self, *, max_latency_s: float, credit: Credit, live: LiveProgress, **stage: object
+        self, parts: MuxerParts, *, max_latency_s: float, credit: Credit, live: LiveProgress
     ) -> None:
-        """max_latency_s: how long a picture waits; the other arguments are `Muxer`'s."""
-        super().__init__(**stage)  # type: ignore[arg-type]
+        """max_latency_s: how long a picture waits."""
+        super().__init__(parts)
         self._max_latency_s = max_latency_s
         self._credit = credit
         self._live = live

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.frames import SECOND_NS, EndOfStream
 from mien.contract.ledger import FrameState, Ledger
@@ -22,6 +24,28 @@ TRUSTED_NS = SECOND_NS
 rarer ones were asked for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuxerParts:
+    """What a muxer works with, whether its source waits for it or not."""
+
+    feed: FrameFeed
+    analyses: ReorderBuffer
+    history: FaceHistory
+    sink: Sink | None
+    """None where nobody wants pictures."""
+    results: Results
+    summary: Summary
+    ledger: Ledger
+    progress: Progress
+    clock: StageClock
+    hold: bool
+    """Whether frames do not wait for the analysis after them, since it may not be in the window."""
+    blur: bool
+    """Whether faces are hidden."""
+    interval_ns: int
+    """From one analysis to the next, as was asked for."""
+
+
 class Muxer:
     """Walks through the frames of one stream in order.
 
@@ -31,36 +55,20 @@ class Muxer:
     It never changes which frames are shown or when: that was decided by the producer.
     """
 
-    def __init__(
-        self,
-        *,
-        feed: FrameFeed,
-        analyses: ReorderBuffer,
-        history: FaceHistory,
-        sink: Sink | None,
-        results: Results,
-        summary: Summary,
-        ledger: Ledger,
-        progress: Progress,
-        clock: StageClock,
-        hold: bool,
-        blur: bool,
-        interval_ns: int,
-    ) -> None:
-        """interval_ns: from one analysis to the next, as was asked for."""
-        self._feed = feed
-        self._analyses = analyses
-        self._history = history
-        self._sink = sink
-        self._results = results
-        self._summary = summary
-        self._ledger = ledger
-        self._progress = progress
-        self._clock = clock
-        self._hold = hold
-        self._blur = blur
-        self._trusted_ns = max(TRUSTED_NS, interval_ns)
-        self._annotator = Annotator(blur=blur)
+    def __init__(self, parts: MuxerParts) -> None:
+        self._feed = parts.feed
+        self._analyses = parts.analyses
+        self._history = parts.history
+        self._sink = parts.sink
+        self._results = parts.results
+        self._summary = parts.summary
+        self._ledger = parts.ledger
+        self._progress = parts.progress
+        self._clock = parts.clock
+        self._hold = parts.hold
+        self._blur = parts.blur
+        self._trusted_ns = max(TRUSTED_NS, parts.interval_ns)
+        self._annotator = Annotator(blur=parts.blur)
         self._cuts = CutFinder()
         self._cut_ns = 0
         self._before: FaceSnapshot | None = None

@@ -27,7 +27,7 @@ from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
 from mien.transport.redis_server import Unreachable
 from producer.decoding import CONNECTION_LOST
-from producer.live import LiveOptions
+from producer.live import LiveOptions, LiveSource
 from producer.source import Source, open_source
 
 OUR_BUG = 1
@@ -164,7 +164,9 @@ def _run(
         return outcome
 
 
-def _open(request: RunRequest, teller: Teller, voice: HorseVoice, interrupts: Interrupts) -> Source:
+def _open(
+    request: RunRequest, teller: Teller, voice: HorseVoice, interrupts: Interrupts
+) -> Source | LiveSource:
     """The source; one that was attached, or seen before, is waited for whatever it says."""
 
     def wait(trouble: str) -> bool:

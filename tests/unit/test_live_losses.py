@@ -11,6 +11,7 @@ from mien.contract.live import SLOW_DECODER, Credit, LiveProgress
 from mien.contract.pictures import Colour, Picture
 from mien.contract.stage import StageClock
 from mien.transport.memory import MemoryTransport
+from producer.image_sender import ImageSender
 from producer.live_producer import CORRUPT, LiveProducer
 from producer.sampling import AnalysisSampler, NoFrame
 from producer.window import FrameWindow
@@ -50,12 +51,13 @@ class Losing:
 
 def run(source: Losing) -> tuple[LiveProgress, EndOfStream]:
     window, progress = FrameWindow(10**6), LiveProgress()
+    sender = ImageSender(
+        "a", MemoryTransport().stream("a", SETTINGS, live=True), AnalysisSampler(None),
+        plan_analysis(*SIZE, analyze_size_px=64, min_face_px=None), SETTINGS, StageClock(),
+    )  # fmt: skip
     LiveProducer(
-        stream="a", source=source, window=window,
-        port=MemoryTransport().stream("a", SETTINGS, live=True), ledger=source.ledger,
-        output_sampler=NoFrame(), analysis_sampler=AnalysisSampler(None),
-        geometry=plan_analysis(*SIZE, analyze_size_px=64, min_face_px=None), settings=SETTINGS,
-        clock=StageClock(), credit=Credit(), progress=progress,
+        source=source, output_sampler=NoFrame(), sender=sender, window=window,
+        ledger=source.ledger, credit=Credit(), progress=progress,
     ).run()  # fmt: skip
     while not isinstance(item := window.first(), EndOfStream):
         window.release()

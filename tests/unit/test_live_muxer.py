@@ -26,6 +26,7 @@ from workers.annotation import Annotator
 from workers.encoder import open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
+from workers.muxer import MuxerParts
 from workers.reorder import ReorderBuffer
 from workers.results import NoResults
 from workers.sink import Sink
@@ -73,13 +74,14 @@ class Watched:
         for lease, record in zip(work.take(10**6, 0.0), self.records, strict=True):
             work.publish(lease, record)
         credit = Credit()
-        LiveMuxer(
-            max_latency_s=60.0, credit=credit, live=self.live, feed=window,
-            analyses=ReorderBuffer(port, credit), sink=sink, results=NoResults(), summary=summary,
+        parts = MuxerParts(
+            feed=window, analyses=ReorderBuffer(port, credit), sink=sink, results=NoResults(),
+            summary=summary,
             history=FaceHistory(AnalysisGeometry(640, 360, 640, 360, 24.0), 0.5), ledger=Ledger(),
             progress=Progress(), clock=StageClock(), hold=True, blur=False,
             interval_ns=self.interval_ns,
-        ).run()  # fmt: skip
+        )  # fmt: skip
+        LiveMuxer(parts, max_latency_s=60.0, credit=credit, live=self.live).run()
         return summary
 
     def _frame(self, lasts_ns: int, *, analysed: bool = False, unsent: bool = False) -> None:

@@ -15,6 +15,7 @@ from mien.contract.pictures import Colour, Picture
 from mien.contract.stage import StageClock
 from mien.contract.waiting import WaitingFrame, WaitingGap
 from mien.transport.memory import MemoryTransport
+from producer.image_sender import ImageSender
 from producer.live_producer import LiveProducer
 from producer.opening import USUAL_TIMEOUTS_S
 from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, OutputSampler
@@ -54,12 +55,13 @@ def run(source: Script, sampler: OutputSampler) -> list[WaitingFrame | WaitingGa
     """What is handed on."""
     window = FrameWindow(10**6)
     handed_on: list[WaitingFrame | WaitingGap] = []
+    sender = ImageSender(
+        "a", source.transport.stream("a", SETTINGS, live=True), AnalysisSampler(None),
+        plan_analysis(*SIZE, analyze_size_px=64, min_face_px=None), SETTINGS, StageClock(),
+    )  # fmt: skip
     LiveProducer(
-        stream="a", source=source, window=window,
-        port=source.transport.stream("a", SETTINGS, live=True), ledger=Ledger(),
-        output_sampler=sampler, analysis_sampler=AnalysisSampler(None),
-        geometry=plan_analysis(*SIZE, analyze_size_px=64, min_face_px=None), settings=SETTINGS,
-        clock=StageClock(), credit=Credit(), progress=LiveProgress(),
+        source=source, output_sampler=sampler, sender=sender, window=window, ledger=Ledger(),
+        credit=Credit(), progress=LiveProgress(),
     ).run()  # fmt: skip
     while not isinstance(item := window.first(), EndOfStream):
         handed_on.append(item)
