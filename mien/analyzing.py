@@ -14,7 +14,7 @@ from typing import Self
 from prometheus_client import ProcessCollector
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.histogram_clock import HistogramClock
+from mien.contract.stage import StageClock
 from mien.cores import shared_cores
 from mien.monitoring.analyzer import AnalyzerMetrics, MeteredPipeline, MeteredWork
 from mien.monitoring.queue import QueueMetrics
@@ -68,7 +68,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
     pipelines = Pipelines(settings.weights or shipped_weights(), settings.device)
     transport = RedisTransport(url)
     group = StageGroup(transport.close)
-    clock = HistogramClock()
+    clock = StageClock()
     monitor = _Monitor(url, pipelines, clock)
     try:
         device = pipelines.device  # a wrong one is told before anything else
@@ -103,7 +103,7 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
 class _Monitor:
     """What is told of this process: times, sizes of batches, and whether it is ready."""
 
-    def __init__(self, url: str, pipelines: Pipelines, clock: HistogramClock) -> None:
+    def __init__(self, url: str, pipelines: Pipelines, clock: StageClock) -> None:
         self._url, self._pipelines, self._clock = url, pipelines, clock
         self._metrics = AnalyzerMetrics(clock, self._models)
         self._queue = QueueMetrics(url, "analyzer")

@@ -17,7 +17,6 @@ from mien.contract.analyses import AnalysisSettings
 from mien.contract.atomic import AtomicFile
 from mien.contract.frames import SECOND_NS, EndOfStream, SourceInfo
 from mien.contract.geometry import AnalysisGeometry, plan_analysis
-from mien.contract.histogram_clock import HistogramClock
 from mien.contract.ledger import Ledger
 from mien.contract.live import Credit, LiveProgress
 from mien.contract.outputs import OutputSettings
@@ -167,12 +166,11 @@ class Stream:
         camera, live, frames = self._camera, self.progress.live, Counter[tuple[str, str]]()
         for (state, reason), count in self._ledger.counts().items():
             frames[state, short_reason(reason)] += count
-        histograms = self._clock.histograms() if isinstance(self._clock, HistogramClock) else {}
         return StreamAccount(
             frames=dict(frames),
             faces=dict(self._summary.expressions),
             reconnects=dict(camera.reconnects_by) if camera else {},
-            stages=histograms,
+            stages=self._clock.histograms(),
             latency=live.latency.counts() if live else None,
             up=not (camera and camera.trouble),
             fps=live.fps if live else 0.0,

@@ -85,22 +85,19 @@ def open_source(
         if image == "animation":
             return open_animation(address)
         return open_video(address, timeout_s)
-    if address.kind == "camera":
+
+    def camera(go_on: GoOn) -> LiveSource:
         limits = timeout_s[0], min(timeout_s[1], CAMERA_READ_S)
-        return patient(
-            lambda go_on: LiveSource(
-                address, Connection(address, limits), limits, live, go_on=go_on
-            ),
-            live,
-            wait,
+        return LiveSource(address, Connection(address, limits), limits, live, go_on=go_on)
+
+    def web(go_on: GoOn) -> Source | LiveSource:
+        return open_apart(
+            lambda wanted: _open_web(address, timeout_s, live, wanted), go_on, address.name
         )
-    return patient(
-        lambda go_on: open_apart(
-            lambda go_on: _open_web(address, timeout_s, live, go_on), go_on, address.name
-        ),
-        live,
-        wait,
-    )
+
+    if address.kind == "camera":
+        return patient(camera, live, wait)
+    return patient(web, live, wait)
 
 
 def _open_web(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mien.contract.pictures import Picture, Pixels
 
-_WEIGHTS = {
+LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),
     4: (0.30, 0.11),
     5: (0.299, 0.114),
@@ -25,7 +25,9 @@ _NEUTRAL = 128
 
 def differ(one: int, other: int) -> bool:
     """Whether samples of one matrix code can, and have to, be converted for the other."""
-    return one in _WEIGHTS and other in _WEIGHTS and _WEIGHTS[one] != _WEIGHTS[other]
+    return (
+        one in LUMA_WEIGHTS and other in LUMA_WEIGHTS and LUMA_WEIGHTS[one] != LUMA_WEIGHTS[other]
+    )
 
 
 class MatrixConverter:
@@ -59,7 +61,7 @@ def _mixed(blue: Pixels, red: Pixels, shares: NDArray[np.float64]) -> Pixels:
 
 def _to_rgb(matrix: int) -> NDArray[np.float64]:
     """(3, 3): red, green and blue of luma and both chromas, each from 0 or -.5 up to 1 or .5."""
-    red, blue = _WEIGHTS[matrix]
+    red, blue = LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     of_blue, of_red = 2 * (1 - blue), 2 * (1 - red)
     return np.array(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Picture
+from workers.colour_matrix import LUMA_WEIGHTS
 
 Rgb = tuple[int, int, int]
 Floats = NDArray[np.float32]
@@ -33,9 +34,7 @@ UNCERTAIN: Rgb = (104, 104, 104)
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)
 
-_LUMA = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
-"""Weights of red and blue by matrix code; all others are taken for BT.601."""
-_BT601 = (0.299, 0.114)
+_BT601, _BT2020, _BT2020_CONSTANT = 6, 9, 10
 
 
 def colour_of(expression: int) -> Rgb:
@@ -76,7 +75,9 @@ class Look(NamedTuple):
         """
         if self.layout == "rgb":
             return (rgb,)
-        red, blue = _LUMA.get(self.matrix, _BT601)
+        # with constant luminance the weights are BT.2020's, too, and the rest nearly so
+        matrix = _BT2020 if self.matrix == _BT2020_CONSTANT else self.matrix
+        red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[_BT601])
         luma = rgb @ np.array([red, 1 - red - blue, blue], np.float32)
         cb = (rgb[..., 2] - luma) / (2 * (1 - blue))
         cr = (rgb[..., 0] - luma) / (2 * (1 - red))

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mien.contract.histogram import STAGE_BOUNDS_S, Histogram, HistogramCounts
 from mien.contract.live import LiveProgress
 
 _Item = TypeVar("_Item")
 
 
 class StageClock:
-    """Adds up wall seconds by step (decode, detect, encode, ...) over all threads of a run."""
+    """Keeps the wall seconds of every piece of work, by step (decode, detect, encode, ...).
+
+    It may be used by all threads of a run.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seconds: Counter[str] = Counter()
+        self._histograms: dict[str, Histogram] = {}
 
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
@@ -32,8 +35,12 @@ class StageClock:
             self.add(step, time.perf_counter() - begin)
 
     def add(self, step: str, seconds: float) -> None:
+        """Count one piece of work."""
         with self._lock:
-            self._seconds[step] += seconds  # type: ignore[assignment]  # typeshed: counts are int
+            if step not in self._histograms:
+                self._histograms[step] = Histogram(STAGE_BOUNDS_S)
+            histogram = self._histograms[step]
+        histogram.observe(seconds)
 
     def timed(self, step: str, items: Iterator[_Item]) -> Iterator[_Item]:
         """The same items, the time that each takes to come counted as time of `step`."""
@@ -46,9 +53,13 @@ class StageClock:
             yield item
 
     def as_dict(self) -> dict[str, float]:
-        """Seconds by step, in milliseconds' precision."""
+        """Seconds in all by step, in milliseconds' precision."""
+        return {step: round(counts.total, 3) for step, counts in self.histograms().items()}
+
+    def histograms(self) -> dict[str, HistogramCounts]:
+        """How long the pieces took, by step in the order of its name."""
         with self._lock:
-            return {step: round(float(s), 3) for step, s in sorted(self._seconds.items())}
+            return {step: found.counts() for step, found in sorted(self._histograms.items())}
 
 
 @dataclass(slots=True)

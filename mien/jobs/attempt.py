@@ -11,8 +11,8 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from mien.contract.errors import Interrupted, JobError, MienError, SourceError
-from mien.contract.histogram_clock import HistogramClock
 from mien.contract.requests import SEGMENT_S, RunRequest
+from mien.contract.stage import StageClock
 from mien.driving import drive
 from mien.interrupts import Interrupts
 from mien.jobs.closing import close_playlists
@@ -140,7 +140,7 @@ def _run(
         transport = open_transport()
         stack.callback(transport.close)
         stream = Stream(
-            request, source, transport, weights=weights, clock=HistogramClock(),
+            request, source, transport, weights=weights, clock=StageClock(),
             name=teller.record.id, again=teller.record.owns_outputs,
             source_mark=source_mark(request.source, teller.record.attempts),
         )  # fmt: skip

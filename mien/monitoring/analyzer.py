@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from mien import metrics
 from mien.contract.analyses import AnalysisRecord, FrameAnalysis
 from mien.contract.histogram import BATCH_BOUNDS, Histogram
-from mien.contract.histogram_clock import HistogramClock
 from mien.contract.pictures import Pixels
+from mien.contract.stage import StageClock
 from mien.transport.ports import NOTHING, Lease, WorkPort
 from workers.analyzer import Pipeline
 
@@ -129,7 +129,7 @@ class AnalyzerMetrics(Collector):
     """Of all threads of one analyzer together."""
 
     def __init__(
-        self, clock: HistogramClock, models: Callable[[], Sequence[tuple[str, str, str, str]]]
+        self, clock: StageClock, models: Callable[[], Sequence[tuple[str, str, str, str]]]
     ) -> None:
         """models: labels of `mien_model_info`, of all weights that are loaded."""
         self._clock, self._models = clock, models

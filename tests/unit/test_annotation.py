@@ -42,6 +42,17 @@ def to_rgb(look: Look, y: float, u: float, v: float) -> tuple[float, float, floa
     return y + 1.5748 * v, y - 0.1873 * u - 0.4681 * v, y + 1.8556 * u
 
 
+@pytest.mark.parametrize(
+    ("matrix", "share"),
+    [(1, 0.2126), (2, 0.299), (4, 0.30), (5, 0.299), (6, 0.299), (7, 0.212), (9, 0.2627),
+     (10, 0.2627)],
+)  # fmt: skip
+def test_a_colour_becomes_the_luma_that_the_matrix_gives_it(matrix: int, share: float) -> None:
+    red, opaque = np.array([[[255, 0, 0]]], np.float32), np.ones((1, 1), np.float32)
+    luma, _, _ = Look("i420", matrix, full_range=True).samples(red, opaque)
+    assert float(luma[0, 0]) == pytest.approx(255 * share, abs=0.01)
+
+
 def test_no_face_changes_nothing() -> None:
     picture = grey_i420(64, 48)
     before = picture.data.copy()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.contract.histogram import Histogram, HistogramCounts
-from mien.contract.histogram_clock import HistogramClock
+from mien.contract.stage import StageClock
 
 
 def test_an_observation_at_a_bound_lies_below_it() -> None:
@@ -32,8 +32,8 @@ def test_what_came_since_a_moment_and_what_was_before_are_all(
     assert since.total == sum(then)
 
 
-def test_a_worker_s_clock_keeps_sums_and_single_pieces() -> None:
-    clock = HistogramClock()
+def test_a_clock_keeps_sums_and_single_pieces() -> None:
+    clock = StageClock()
     clock.add("encode", 0.02)
     clock.add("encode", 0.2)
     with clock.time("decode"):
