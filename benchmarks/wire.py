@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.machine import describe_machine
 from mien.contract.analyses import AnalysisImage, AnalysisSettings, FrameAnalysis
 from mien.contract.geometry import plan_analysis
-from mien.contract.wire import Encoding, decode_image, encode_image
 from mien.cores import shared_cores
+from mien.transport.wire import Encoding, decode_image, encode_image
 from model.checkpoint import read_info
 from model.pipeline import ExpressionPipeline
 from producer.analysis_image import shrink

@@ -33,9 +33,12 @@ class AnalysisSettings:
 
     @property
     def sha256(self) -> str:
-        """Names the settings: batches mix only images with the same hash."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """Of `to_json`: batches mix only images with the same hash."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """As one line; equal settings give the same line."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from mien.contract.errors import JobError, MienError, UsageError
 from mien.contract.live import forgotten_s
 from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
-from mien.contract.wire import Encoding
 from mien.jobs.attempt import carry_out
 from mien.jobs.closing import close_playlists
 from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
@@ -25,6 +24,7 @@ from mien.logs import about
 from mien.transport.keys import Lifetimes
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer
+from mien.transport.wire import Encoding
 
 _log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.wire import Encoding
 from mien.transport.keys import PREFIX, Keys, Lifetimes
 from mien.transport.redis_attempt import PATIENCE_S, RedisAttempt
 from mien.transport.redis_live_stream import RedisLiveStream
 from mien.transport.redis_server import RedisServer
 from mien.transport.redis_stream import RedisStream
 from mien.transport.redis_work import STUCK_S, RedisWork
+from mien.transport.wire import Encoding
 
 StreamSide = RedisStream | RedisLiveStream
 Port = StreamSide | RedisWork

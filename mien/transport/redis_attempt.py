@@ -11,7 +11,6 @@ import redis
 from redis.client import Pipeline
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.wire import settings_to_json
 from mien.transport.keys import GRACE_S, Keys, Lifetimes
 from mien.transport.lua import Argument
 from mien.transport.ports import Superseded
@@ -50,7 +49,7 @@ class RedisAttempt:
         self.log = keys.log(stream)
         self._server, self._keys = server, keys
         self._patience_s = patience_s
-        self._settings = settings_to_json(settings)
+        self._settings = settings.to_json()
         self._source_mark = source_mark
         self._meta, self._done = keys.meta(stream), keys.done(stream)
         self._fence = ""

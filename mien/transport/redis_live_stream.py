@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
 from mien.contract.errors import TransportError
-from mien.contract.wire import WireError
 from mien.transport.feed import Feed
 from mien.transport.ports import AWAY, Closed
 from mien.transport.redis_server import LONGEST_BLOCK_S
 from mien.transport.redis_stream import RedisStream
+from mien.transport.wire import WireError
 
 AWAY_AFTER_S = 1.0
 """A server that has not taken an image for so long counts as away: what waits would be late."""

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
 from mien.contract.errors import TransportError
-from mien.contract.wire import Encoding, WireError, decode_record, encode_image
 from mien.transport.feed import Feed
 from mien.transport.numerics import merged
 from mien.transport.ports import Closed, Superseded
 from mien.transport.redis_attempt import RedisAttempt
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
+from mien.transport.wire import Encoding, WireError, decode_record, encode_image
 
 CLOSING_PATIENCE_S = 1.0
 """How long the end waits for the server: what it cannot remove has its life span."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.wire import WireError, settings_from_json
 from mien.transport.keys import Keys
 from mien.transport.redis_server import RedisServer
 from mien.transport.redis_work_scripts import ACTIVE
+from mien.transport.wire import WireError, settings_from_json
 
 REFRESH_S = 0.3
 """How old the list of streams may be."""

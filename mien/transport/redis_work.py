@@ -14,7 +14,6 @@ import redis
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
 from mien.contract.errors import TransportError
-from mien.contract.wire import WireError, decode_image, encode_record
 from mien.transport.keys import GROUP, Keys, Lifetimes
 from mien.transport.numerics import to_line
 from mien.transport.ports import NOTHING, Closed, Lease
@@ -22,6 +21,7 @@ from mien.transport.redis_consumer import CLOSING_PATIENCE_S, RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.redis_streams import ActiveStream, ActiveStreams
 from mien.transport.redis_work_scripts import CLAIM, FORGET, GIVE_BACK, PUBLISH, TAKE
+from mien.transport.wire import WireError, decode_image, encode_record
 
 STUCK_S = 120.0
 """So long may an analyzer whose heart beats hold an image before others take it."""

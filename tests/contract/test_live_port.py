@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mien.contract.analyses import AnalysisRecord
-from mien.contract.wire import encode_record
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import AWAY, Closed, Superseded
 from mien.transport.redis import RedisTransport, StreamSide
+from mien.transport.wire import encode_record
 from tests.analyses import SETTINGS, image, record
 from tests.servers import KINDS, Server
 from tests.waiting import wait_for

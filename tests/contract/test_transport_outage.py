@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from mien.contract.errors import TransportError, UsageError
-from mien.contract.wire import encode_record
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import Closed, Superseded
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer, Unreachable
+from mien.transport.wire import encode_record
 from tests.analyses import SETTINGS, image, record
 from tests.servers import KINDS, REFUSALS, Server, free_port
 

@@ -13,10 +13,10 @@ import redis
 
 from mien.contract.analyses import AnalysisImage
 from mien.contract.errors import JobError
-from mien.contract.wire import WireError, encode_record
 from mien.transport.ports import Closed
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_stream import RedisStream
+from mien.transport.wire import WireError, encode_record
 from tests.analyses import OTHERS, SETTINGS, image, record
 from tests.servers import Server
 from tests.streams import QUICK, analyse, keys_of, read_all

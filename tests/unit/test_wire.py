@@ -11,14 +11,13 @@ from hypothesis.extra.numpy import arrays
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings, FrameAnalysis
 from mien.contract.pictures import Colour, Picture, even
-from mien.contract.wire import (
+from mien.transport.wire import (
     WireError,
     decode_image,
     decode_record,
     encode_image,
     encode_record,
     settings_from_json,
-    settings_to_json,
 )
 from tests.analyses import SETTINGS, image, record
 
@@ -126,10 +125,10 @@ def test_another_version_is_named() -> None:
 
 
 def test_settings_come_back_and_equal_ones_are_one_line() -> None:
-    line = settings_to_json(SETTINGS)
+    line = SETTINGS.to_json()
     assert settings_from_json(line) == SETTINGS
     assert settings_from_json(line.encode()) == SETTINGS
-    assert settings_to_json(AnalysisSettings(**asdict(SETTINGS))) == line
+    assert AnalysisSettings(**asdict(SETTINGS)).to_json() == line
     with pytest.raises(WireError):
         settings_from_json('{"detector": "mtcnn", "sharpness": 3}')
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -122,13 +121,8 @@ def decode_record(message: bytes) -> AnalysisRecord:
     return AnalysisRecord(index, analysis)
 
 
-def settings_to_json(settings: AnalysisSettings) -> str:
-    """Settings as one line; equal settings give the same line."""
-    return json.dumps(asdict(settings), sort_keys=True, separators=(",", ":"))
-
-
 def settings_from_json(line: str | bytes) -> AnalysisSettings:
-    """The settings in a line.
+    """The settings in a line of `AnalysisSettings.to_json`.
 
     Raises:
         WireError: they are damaged, or from another version of mien.
