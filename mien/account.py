@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mien.contract.histogram import HistogramCounts
-from mien.contract.live import BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
-from mien.transport.ports import AWAY
+from mien.contract.live import AWAY, BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
 
 REASONS = frozenset({LATE, BUSY, AWAY, SLOW_ENCODER, SLOW_DECODER})
 GIVEN_UP = "given up"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from mien.transport.ports import Closed
+from mien.contract.errors import Closed
 
 POLL_S = 0.1
 

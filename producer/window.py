@@ -7,9 +7,9 @@ import time
 from collections import deque
 from dataclasses import replace
 
+from mien.contract.errors import Closed
 from mien.contract.frames import EndOfStream
 from mien.contract.waiting import WaitingFrame, WaitingGap
-from mien.transport.ports import Closed
 
 CROWDED_SHARE = 0.75
 """A window of a live source that is so full lets its frames leave without their analyses."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mien.contract.analyses import AnalysisRecord, AnalysisSettings, FrameAnalysis
+from mien.contract.errors import Closed
 from mien.contract.pictures import Pixels
 from mien.contract.stage import StageClock
-from mien.transport.ports import Closed, Lease, WorkPort
+from mien.transport.ports import Lease, WorkPort
 from workers.batching import equal_batches
 from workers.rgb import to_rgb
 

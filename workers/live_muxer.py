@@ -7,11 +7,10 @@ import time
 from mien.contract.analyses import AnalysisRecord
 from mien.contract.frames import SECOND_NS, Capture
 from mien.contract.ledger import FrameState
-from mien.contract.live import BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
+from mien.contract.live import AWAY, BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
 from mien.contract.waiting import WaitingFrame, WaitingGap
-from mien.transport.ports import AWAY
 from workers.faces import FaceSnapshot
 from workers.muxer import Muxer, MuxerParts
 from workers.stale import StalePicture

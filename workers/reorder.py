@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from mien.contract.analyses import AnalysisRecord
-from mien.contract.live import Credit
-from mien.transport.ports import AWAY, StreamPort
+from mien.contract.live import AWAY, Credit
+from mien.transport.ports import StreamPort
 
 POLL_S = 1.0
 """How long one read of the feed waits; a stopped run wakes it at once."""

@@ -9,6 +9,8 @@ MienError                 1  our bug
 ├── JobError              7  the job was cancelled or given up
 └── Interrupted         130  the user stopped it
 
+`Closed` stands outside the tree: it ends the waiting of a stage, and no user ever sees it.
+
 Errors of other libraries are translated where they come in, so that nobody above has to know them.
 The text of an error is one sentence for the person at the command line.
 """
@@ -60,3 +62,7 @@ class Interrupted(MienError):  # noqa: N818 - what happened, not an error of any
     """The user stopped the run."""
 
     exit_code = 130
+
+
+class Closed(Exception):  # noqa: N818 - the end of work, not a mishap
+    """Transport or frame window were closed, by the run's end or by another stage's failure."""

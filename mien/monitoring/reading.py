@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from mien.contract.errors import MienError
-from mien.transport.ports import Closed
+from mien.contract.errors import Closed, MienError
 
 LIFE_S = 2.0
 """How old an answer may be."""

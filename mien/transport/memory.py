@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
+from mien.contract.errors import Closed
 from mien.transport.feed import Feed
 from mien.transport.numerics import merged, to_line
-from mien.transport.ports import NOTHING, Closed, Lease, Superseded
+from mien.transport.ports import NOTHING, Lease, Superseded
 
 Serves = Callable[[AnalysisSettings], bool]
 

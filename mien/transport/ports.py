@@ -13,9 +13,6 @@ from mien.contract.errors import JobError
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """Numerics of a record without an analysis."""
 
-AWAY = "server away"
-"""The reason of a live image that could not be sent, since the server did not answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -143,10 +140,6 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Wake everybody who waits; all further calls raise `Closed`."""
-
-
-class Closed(Exception):  # noqa: N818 - the end of work, not a mishap
-    """The transport was closed, by the run's end or by another stage's failure."""
 
 
 class Superseded(JobError):  # noqa: N818 - what happened, not an error of anybody

@@ -7,9 +7,8 @@ import secrets
 import socket
 import threading
 
-from mien.contract.errors import TransportError
+from mien.contract.errors import Closed, TransportError
 from mien.transport.keys import Keys, Lifetimes
-from mien.transport.ports import Closed
 from mien.transport.redis_server import RedisServer
 from mien.transport.redis_work_scripts import BEAT
 

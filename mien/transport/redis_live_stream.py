@@ -15,9 +15,9 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
-from mien.contract.errors import TransportError
+from mien.contract.errors import Closed, TransportError
+from mien.contract.live import AWAY
 from mien.transport.feed import Feed
-from mien.transport.ports import AWAY, Closed
 from mien.transport.redis_server import LONGEST_BLOCK_S
 from mien.transport.redis_stream import RedisStream
 from mien.transport.wire import WireError

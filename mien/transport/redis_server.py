@@ -22,8 +22,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
-from mien.contract.errors import TransportError, UsageError
-from mien.transport.ports import Closed
+from mien.contract.errors import Closed, TransportError, UsageError
 
 SCHEMES = ("redis", "rediss", "unix")
 GIVEN = "MIEN_REDIS_URL (or --redis-url)"

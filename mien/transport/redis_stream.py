@@ -12,10 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord
-from mien.contract.errors import TransportError
+from mien.contract.errors import Closed, TransportError
 from mien.transport.feed import Feed
 from mien.transport.numerics import merged
-from mien.transport.ports import Closed, Superseded
+from mien.transport.ports import Superseded
 from mien.transport.redis_attempt import RedisAttempt
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.wire import Encoding, WireError, decode_record, encode_image

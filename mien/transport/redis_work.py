@@ -13,10 +13,10 @@ from typing import NamedTuple
 import redis
 
 from mien.contract.analyses import AnalysisImage, AnalysisRecord, AnalysisSettings
-from mien.contract.errors import TransportError
+from mien.contract.errors import Closed, TransportError
 from mien.transport.keys import GROUP, Keys, Lifetimes
 from mien.transport.numerics import to_line
-from mien.transport.ports import NOTHING, Closed, Lease
+from mien.transport.ports import NOTHING, Lease
 from mien.transport.redis_consumer import CLOSING_PATIENCE_S, RedisConsumer
 from mien.transport.redis_server import LONGEST_BLOCK_S, RedisServer, Unreachable
 from mien.transport.redis_streams import ActiveStream, ActiveStreams

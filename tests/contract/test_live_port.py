@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from mien.contract.analyses import AnalysisRecord
+from mien.contract.errors import Closed
+from mien.contract.live import AWAY
 from mien.transport.keys import Lifetimes
-from mien.transport.ports import AWAY, Closed, Superseded
+from mien.transport.ports import Superseded
 from mien.transport.redis import RedisTransport, StreamSide
 from mien.transport.wire import encode_record
 from tests.analyses import SETTINGS, image, record

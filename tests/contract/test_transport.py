@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mien.contract.analyses import AnalysisRecord, AnalysisSettings
+from mien.contract.errors import Closed
 from mien.transport.memory import MemoryTransport
-from mien.transport.ports import Closed, StreamPort, Superseded, Transport
+from mien.transport.ports import StreamPort, Superseded, Transport
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_live_stream import RedisLiveStream
 from tests.analyses import OTHERS, SETTINGS, image, record

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.errors import TransportError, UsageError
+from mien.contract.errors import Closed, TransportError, UsageError
 from mien.transport.keys import Lifetimes
-from mien.transport.ports import Closed, Superseded
+from mien.transport.ports import Superseded
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_server import RedisServer, Unreachable
 from mien.transport.wire import encode_record

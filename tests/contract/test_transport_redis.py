@@ -12,8 +12,7 @@ import pytest
 import redis
 
 from mien.contract.analyses import AnalysisImage
-from mien.contract.errors import JobError
-from mien.transport.ports import Closed
+from mien.contract.errors import Closed, JobError
 from mien.transport.redis import RedisTransport
 from mien.transport.redis_stream import RedisStream
 from mien.transport.wire import WireError, encode_record

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.contract.live import BUSY
-from mien.transport.ports import AWAY
+from mien.contract.live import AWAY, BUSY
 from tests.cameras import Camera, camera_clip
 from tests.deployment import Cli, nursery, stream_worker
 from tests.live_runs import lines_of

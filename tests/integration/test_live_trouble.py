@@ -13,8 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from mien.contract.live import SLOW_DECODER, SLOW_ENCODER
-from mien.transport.ports import AWAY
+from mien.contract.live import AWAY, SLOW_DECODER, SLOW_ENCODER
 from mien.transport.redis import RedisTransport
 from tests.builders import read_number
 from tests.cameras import Camera, Proxy, camera_clip

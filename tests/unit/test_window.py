@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mien.contract.errors import Closed
 from mien.contract.frames import EndOfStream, Gap
 from mien.contract.pictures import Colour, Picture
 from mien.contract.waiting import Showing, WaitingFrame, WaitingGap
-from mien.transport.ports import Closed
 from producer.window import FrameWindow
 
 END = EndOfStream(3, 0, 120, "end of file")
