@@ -10,9 +10,8 @@ import numpy as np
 from PIL import Image
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Frame, SourceInfo
+from mien.contract.frames import EndReason, Frame, SourceInfo
 from producer.addresses import Address
-from producer.decoding import DAMAGED, END_OF_FILE
 from producer.photo import PILLOW_ERRORS, opened
 from producer.picture_maker import PictureMaker
 from producer.probe import MAX_PIXELS
@@ -40,7 +39,7 @@ class AnimationSource:
             self._count: int = getattr(probe, "n_frames", 1)
             form = (probe.format or "").lower()
         self.corrupt = self.missing_ns = 0
-        self.reason = ""
+        self.reason: EndReason = ""
         self.end_ns = 0
         self._image = Image.open(address.path)
         self._maker = PictureMaker(None)
@@ -72,13 +71,13 @@ class AnimationSource:
             return
         yield first
         del first
-        self.reason = END_OF_FILE
+        self.reason = "end of file"
         for index in range(1, self._count):
             try:
                 frame = self._frame(index)
             except PILLOW_ERRORS:
                 self.corrupt += self._count - index
-                self.reason = DAMAGED
+                self.reason = "damaged"
                 return
             yield frame
 

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from mien.contract.frames import EndReason
 from producer.losses import Losses
 from producer.probe import AV_TIME_BASE, MAX_PIXELS
 
@@ -23,8 +24,6 @@ MOST_THREADS = 4
 HIDES_FRAMES = ("vp8", "mpeg4")
 """Codecs with packets that are not meant to be shown."""
 
-END_OF_FILE, DAMAGED, CONNECTION_LOST = "end of file", "damaged", "connection lost"
-
 
 class Decoder:
     """One video stream of one container, from its beginning to its end, once."""
@@ -34,7 +33,7 @@ class Decoder:
     ) -> None:
         """path: of a file; None says that what is missing was lost on the way."""
         self._container, self._stream = container, stream
-        self._broken = CONNECTION_LOST if path is None else DAMAGED
+        self._broken: EndReason = "connection lost" if path is None else "damaged"
         context = stream.codec_context
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         context.thread_type = "AUTO"
@@ -43,7 +42,7 @@ class Decoder:
         """Packets that could not be decoded."""
         self.losses = Losses(container.format.name, stream.time_base or AV_TIME_BASE, path)
         """What of it was lost without a packet."""
-        self.reason = ""
+        self.reason: EndReason = ""
         """Why it ended, once it has."""
         self._unseen = 0
         """Packets that are meant to be shown, less the frames that came of them."""
@@ -57,7 +56,7 @@ class Decoder:
         yield from self._decode(None)
         if self.corrupt:
             self._count_silent_losses()
-        if self.reason == END_OF_FILE and (self._last_was_bad or self.losses.ends_early()):
+        if self.reason == "end of file" and (self._last_was_bad or self.losses.ends_early()):
             self.reason = self._broken
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
@@ -71,14 +70,14 @@ class Decoder:
                         self.losses.see(packet)
                         self._unseen += not packet.is_discard
                         yield packet
-                self.reason = END_OF_FILE
+                self.reason = "end of file"
                 return
             except IndexError:  # PyAV's at the end of a file in which streams appear late
-                self.reason = END_OF_FILE
+                self.reason = "end of file"
                 return
             except (av.error.FFmpegError, OSError) as error:
                 if isinstance(error, av.error.ExitError):
-                    self.reason = CONNECTION_LOST
+                    self.reason = "connection lost"
                     return
                 fruitless += 1
         self.reason = self._broken

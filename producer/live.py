@@ -10,18 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Capture, Frame, Gap
+from mien.contract.frames import Capture, EndReason, Frame, Gap
 from producer.addresses import Address
 from producer.backoff import Backoff
 from producer.connection import BEHIND_S, FAR_BEHIND_S, Connection
-from producer.decoding import CONNECTION_LOST, END_OF_FILE
 from producer.live_session import UNANSWERED, LivePicture, LiveSession, describe, why_lost
 from producer.live_times import LiveTimes
 from producer.opening import Timeouts
 from producer.picture_maker import PictureMaker, Size
 from producer.restarts import Restarts
 
-STOPPED = "stopped"
 NO_PICTURE = "it sent no picture in time"
 
 TICK_S = 0.2
@@ -83,7 +81,7 @@ class LiveSource:
         self._gap: Gap | None = None
         self._tick_s = self._lost_s = self._next_s = 0.0
         self.restarts = Restarts()
-        self.reason = ""
+        self.reason: EndReason = ""
         self.trouble = ""
         """Why there is no picture now, as the end of a sentence; empty while there is one."""
         self.reconnects = 0
@@ -123,7 +121,7 @@ class LiveSource:
         yield from self._begin_now()
         while not self._stopping.is_set() and not self.reason:
             yield from self._step()
-        self.reason = self.reason or STOPPED
+        self.reason = self.reason or "stopped"
         yield from self._end_gap(self._now_ns())
 
     def _begin_now(self) -> list[Frame]:
@@ -270,7 +268,7 @@ class LiveSource:
     def _lose(self, session: LiveSession) -> None:
         """Go on from a connection that is over: to another one, or to the end."""
         if session.connection.complete:
-            self.reason, self.trouble = END_OF_FILE, ""
+            self.reason, self.trouble = "end of file", ""
             self._drop_session()
             return
         now_s = time.monotonic()
@@ -289,7 +287,7 @@ class LiveSource:
     def _give_up_late(self) -> None:
         limit_s = self._options.give_up_after_s
         if limit_s is not None and time.monotonic() - self._lost_s >= limit_s:
-            self.reason = self.reason or CONNECTION_LOST
+            self.reason = self.reason or "connection lost"
 
     def _drop_session(self) -> None:
         session = self._session

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mien.contract.frames import SECOND_NS, EndOfStream, Frame, Gap
+from mien.contract.frames import SECOND_NS, EndOfStream, EndReason, Frame, Gap
 from mien.contract.ledger import Ledger
 from mien.contract.live import LONGEST_SILENCE_NS, SLOW_DECODER, Credit, LiveProgress
 from mien.contract.pictures import Picture
@@ -34,7 +34,7 @@ class LiveFrameSource(Protocol):
     @property
     def end_ns(self) -> int: ...
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> EndReason: ...
 
     def frames(self) -> Iterator[Frame | Gap]: ...
 

@@ -16,10 +16,9 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Frame, SourceInfo
+from mien.contract.frames import EndReason, Frame, SourceInfo
 from mien.contract.pictures import Colour, Picture, Pixels
 from producer.addresses import Address
-from producer.decoding import END_OF_FILE
 from producer.explanations import explain
 from producer.restarts import Restarts
 from producer.timestamps import LAST_RESORT_S, to_ns
@@ -65,7 +64,7 @@ class PhotoSource:
         self._frame: Frame | None = Frame(0, 0, Picture(pixels, width, height, SRGB))
         self.corrupt = self.missing_ns = 0
         self.end_ns = to_ns(LAST_RESORT_S)
-        self.reason = END_OF_FILE
+        self.reason: EndReason = "end of file"
         self.restarts = Restarts()
         self.info = SourceInfo(
             name=address.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from mien.contract.frames import EndOfStream, Frame
+from mien.contract.frames import EndOfStream, EndReason, Frame
 from mien.contract.ledger import Ledger
 from mien.contract.stage import StageClock
 from mien.contract.waiting import WaitingFrame
@@ -22,7 +22,7 @@ class FrameSource(Protocol):
     @property
     def end_ns(self) -> int: ...
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> EndReason: ...
 
     def frames(self) -> Iterator[Frame]: ...
 

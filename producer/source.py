@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from mien.contract.frames import Frame, SourceInfo
+from mien.contract.frames import EndReason, Frame, SourceInfo
 from producer.addresses import Address, parse
 from producer.animation import open_animation
 from producer.connection import Connection
@@ -48,9 +48,8 @@ class Source(Protocol):
         """When the last frame so far stops being shown, from the first frame."""
 
     @property
-    def reason(self) -> str:
-        """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'; empty while it
-        has not."""
+    def reason(self) -> EndReason:
+        """Why it ended; empty while it has not."""
 
     def frames(self) -> Iterator[Frame]:
         """All frames, once; none is kept."""

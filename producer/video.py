@@ -11,12 +11,12 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from mien.contract.errors import SourceError
-from mien.contract.frames import Frame, SourceInfo, SourceKind
+from mien.contract.frames import EndReason, Frame, SourceInfo, SourceKind
 from mien.contract.pictures import Picture
 from producer import probe
 from producer.addresses import Address
 from producer.completeness import TOO_EARLY_S, is_cut_off, stated_end_s
-from producer.decoding import DAMAGED, END_OF_FILE, Decoder
+from producer.decoding import Decoder
 from producer.deinterlace import deinterlaced
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
@@ -51,7 +51,7 @@ class VideoSource:
         self._aspect, self._maker = PixelAspect(stream), PictureMaker(None)
         self.corrupt = 0
         self.end_ns = 0
-        self.reason = ""
+        self.reason: EndReason = ""
         self._decoded = steadied(deinterlaced(self._decoder.frames()), time_base)
         first = next(self._decoded, None)
         if first is None:
@@ -69,8 +69,8 @@ class VideoSource:
         for index, frame in enumerate(self._decoded, 1):
             yield self._frame(index, frame)
         self.corrupt, self.reason = self._decoder.corrupt, self._decoder.reason
-        if self.reason == END_OF_FILE and self._is_cut_off():
-            self.reason = DAMAGED
+        if self.reason == "end of file" and self._is_cut_off():
+            self.reason = "damaged"
 
     @property
     def missing_ns(self) -> int:

@@ -13,6 +13,9 @@ SECOND_NS = 1_000_000_000
 
 SourceKind = Literal["video", "photo", "live"]
 
+EndReason = Literal["", "end of file", "damaged", "connection lost", "stopped"]
+"""Why a source gives no more frames; empty as long as it gives some."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capture:
@@ -96,5 +99,5 @@ class EndOfStream:
     """Packets that gave no picture."""
     end_ns: int
     """When the last frame stops being shown, from the first frame."""
-    reason: str
-    """Why it ended: 'end of file', 'damaged', 'connection lost', 'stopped'."""
+    reason: EndReason
+    """Never empty."""

@@ -26,7 +26,6 @@ from mien.requests import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
 from mien.transport.redis_server import Unreachable
-from producer.decoding import CONNECTION_LOST
 from producer.live import LiveOptions, LiveSource
 from producer.source import Source, open_source
 
@@ -105,7 +104,7 @@ def _ended(
     is_live, frames, wall_s = (
         outcome.info.kind == "live", outcome.progress.frames, outcome.seconds["wall"]
     )  # fmt: skip
-    if is_live and not is_cancelled and outcome.end.reason == CONNECTION_LOST:
+    if is_live and not is_cancelled and outcome.end.reason == "connection lost":
         limit_s = request.give_up_after_s
         why = (record.live or {}).get("trouble") or outcome.end.reason
         text = f"given up: {outcome.info.name} gave no picture for {limit_s:g} s ({why})"

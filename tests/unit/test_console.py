@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mien.console import live_lines, state_line, summary_lines
-from mien.contract.frames import SECOND_NS, EndOfStream, SourceInfo
+from mien.contract.frames import SECOND_NS, EndOfStream, EndReason, SourceInfo
 from mien.contract.pictures import Colour
 from mien.contract.stage import Progress
 from mien.jobs.record import JobRecord
@@ -21,7 +21,10 @@ INFO = SourceInfo(
 
 
 def outcome(
-    *tracks: TrackSummary, reason: str = "end of file", corrupt: int = 0, missing_s: float = 0
+    *tracks: TrackSummary,
+    reason: EndReason = "end of file",
+    corrupt: int = 0,
+    missing_s: float = 0,
 ) -> Outcome:
     output = OutputSummary(
         Path("out.webm"), 480, 20 * SECOND_NS, None, ["aac transcoded to opus"], "libvpx-vp9"
