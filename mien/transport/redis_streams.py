@@ -26,8 +26,6 @@ class ActiveStream:
     settings: AnalysisSettings
     work: str
     """Key of its work."""
-    images: str
-    """Key of its images."""
 
 
 class ActiveStreams:
@@ -72,8 +70,7 @@ class ActiveStreams:
         if known is None:
             return None
         name, number = stream.decode(), fence.decode()
-        work, images = self._keys.work(name, number), self._keys.images(name, number)
-        return ActiveStream(name, number, live == b"1", known, work, images)
+        return ActiveStream(name, number, live == b"1", known, self._keys.work(name, number))
 
     def _judge(self, line: bytes) -> AnalysisSettings | None:
         try:

@@ -7,8 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import redis
 
@@ -33,13 +32,28 @@ PAUSE_S = 0.25
 """Between two attempts to take work from a server that does not answer."""
 
 
-class _Entry(NamedTuple):
-    """A frame that the server has given to this analyzer."""
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One frame, as the server has handed it out to this analyzer."""
 
-    stream: ActiveStream
-    id: str
-    frame: int
+    stream: str
+    fence: str
+    settings: AnalysisSettings
+    entry: str
+    """Its id in the stream of work."""
+    index: int
     deliveries: int
+    """As in a `Lease`."""
+
+    @classmethod
+    def of(cls, lease: Lease) -> _Delivery:
+        """The one that `lease` was made of."""
+        image, (fence, entry) = lease.image, lease.token.split("/")
+        return cls(image.stream, fence, image.settings, entry, image.index, lease.deliveries)
+
+    def lease(self, image: AnalysisImage) -> Lease:
+        """What the analyzer gets to see of it."""
+        return Lease(image, self.deliveries, f"{self.fence}/{self.entry}")
 
 
 class RedisWork:
@@ -57,7 +71,7 @@ class RedisWork:
         self._server, self._keys = server, keys
         self._stuck_s = stuck_s
         self._active = ActiveStreams(server, keys, serves)
-        self._extra: deque[_Entry] = deque()  # taken while waiting, and more than was asked for
+        self._extra: deque[_Delivery] = deque()  # taken while waiting, and more than was asked for
         self._claim_s = self._forget_s = 0.0
         self._consumer = RedisConsumer(server, keys, lifetimes)
 
@@ -84,22 +98,16 @@ class RedisWork:
     def publish(
         self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
     ) -> None:
-        stream, (fence, entry) = lease.image.stream, lease.token.split("/")
-        self._publish(stream, fence, entry, record, numerics)
+        self._publish(_Delivery.of(lease), record, numerics)
 
     def give_back(self, lease: Lease) -> None:
-        fence, entry = lease.token.split("/")
-        self._give_back(lease.image.stream, fence, entry, lease.image.index, lease.deliveries)
+        self._give_back(_Delivery.of(lease))
 
     def close(self) -> None:
         """Say good-bye: what is still held goes to others at once."""
         with suppress(TransportError, Closed):  # it is found with the dead
             while self._extra and not self.is_closed:
-                entry = self._extra.popleft()
-                self._give_back(
-                    entry.stream.name, entry.stream.fence, entry.id, entry.frame, entry.deliveries,
-                    patience_s=CLOSING_PATIENCE_S,
-                )  # fmt: skip
+                self._give_back(self._extra.popleft(), CLOSING_PATIENCE_S)
         self._consumer.leave()
 
     @property
@@ -111,22 +119,22 @@ class RedisWork:
     def _take(self, limit: int) -> list[Lease]:
         streams = self._active.get()
         if time.monotonic() >= self._claim_s:
-            entries = self._claim(streams)
-            if entries:
-                return self._leases(entries)
+            claimed = self._claim(streams)
+            if claimed:
+                return self._leases(claimed)
             self._claim_s = time.monotonic() + CLAIM_EVERY_S
-        entries = [self._extra.popleft() for _ in range(min(limit, len(self._extra)))]
-        if streams and len(entries) < limit:
+        taken = [self._extra.popleft() for _ in range(min(limit, len(self._extra)))]
+        if streams and len(taken) < limit:
             live = sum(stream.live for stream in streams)
-            arguments = (self._consumer.name, limit - len(entries), live)
+            arguments = (self._consumer.name, limit - len(taken), live)
             works = [stream.work for stream in streams]
             found = self._server.call(
                 lambda client: TAKE.run(client, works, arguments), patience_s=0
             )
-            entries += [_entry(streams, *one) for one in found]
-        return self._leases(entries)
+            taken += [_delivery(streams[at - 1], *one) for at, *one in found]
+        return self._leases(taken)
 
-    def _claim(self, streams: Sequence[ActiveStream]) -> list[_Entry]:
+    def _claim(self, streams: Sequence[ActiveStream]) -> list[_Delivery]:
         """One frame of a dead analyzer: it goes out alone, it may have been what killed."""
         keys = (self._keys.analyzers, *(stream.work for stream in streams))
         if time.monotonic() >= self._forget_s:
@@ -134,7 +142,7 @@ class RedisWork:
             self._forget_s = time.monotonic() + FORGET_EVERY_S
         arguments = (self._consumer.name, round(1000 * self._stuck_s))
         found = self._server.call(lambda client: CLAIM.run(client, keys, arguments), patience_s=0)
-        return [_entry(streams, *one) for one in found]
+        return [_delivery(streams[at - 1], *one) for at, *one in found]
 
     def _wait(self, wait_s: float) -> None:
         """Wait for work of any stream; it is handed out by the next `_take`."""
@@ -158,74 +166,56 @@ class RedisWork:
         for work, entries in found:
             for entry, fields in entries:
                 stream, index = by_work[work.decode()], fields[b"index"]
-                self._extra.append(_entry([stream], 1, entry, index, fields[b"before"]))
+                self._extra.append(_delivery(stream, entry, index, fields[b"before"]))
         if not found and time.monotonic() - begin < wait_s / 2:
             self._active.doubt()
             self._server.sleep(min(wait_s, 0.05))
 
-    def _leases(self, entries: Sequence[_Entry]) -> list[Lease]:
-        """The entries with their images; those that nobody waits for any more are let go."""
-        leases = []
-        for entry in entries:
-            # one by one: redis-py gathers a pipeline's answers in one buffer, and copies them twice
-            message = self._server.call(partial(_fetch, entry))
-            image = self._image(entry, message)
-            if image is not None:
-                token = f"{entry.stream.fence}/{entry.id}"
-                leases.append(Lease(image, entry.deliveries, token))
-        return leases
+    def _leases(self, deliveries: Sequence[_Delivery]) -> list[Lease]:
+        """The deliveries with their images; those that nobody waits for any more are let go."""
+        # one by one: redis-py gathers a pipeline's answers in one buffer, and copies them twice
+        images = [(delivery, self._image(delivery)) for delivery in deliveries]
+        return [delivery.lease(image) for delivery, image in images if image is not None]
 
-    def _image(self, entry: _Entry, message: bytes | None) -> AnalysisImage | None:
-        stream = entry.stream
+    def _image(self, delivery: _Delivery) -> AnalysisImage | None:
+        """None where nobody waits for it any more, or where it cannot be read."""
+        images = self._keys.images(delivery.stream, delivery.fence)
+        message: bytes | None = self._server.call(
+            lambda client: client.hget(images, str(delivery.index))
+        )  # type: ignore[assignment]  # redis-py: text too, were replies decoded
         if message is None:
-            self._give_back(stream.name, stream.fence, entry.id, entry.frame, entry.deliveries)
+            self._give_back(delivery)
             return None
         try:
-            return decode_image(message, stream.name, stream.settings)
+            return decode_image(message, delivery.stream, delivery.settings)
         except WireError as error:
-            lost = AnalysisRecord(entry.frame, None, str(error))
-            self._publish(stream.name, stream.fence, entry.id, lost, NOTHING)
+            self._publish(delivery, AnalysisRecord(delivery.index, None, str(error)), NOTHING)
             return None
 
     # Handing in
 
     def _publish(
-        self,
-        stream: str,
-        fence: str,
-        entry: str,
-        record: AnalysisRecord,
-        numerics: Mapping[str, str],
+        self, delivery: _Delivery, record: AnalysisRecord, numerics: Mapping[str, str]
     ) -> None:
-        keys = self._keys
+        keys, stream, fence = self._keys, delivery.stream, delivery.fence
         names = (
             keys.meta(stream), keys.log(stream), keys.done(stream),
             keys.work(stream, fence), keys.images(stream, fence),
         )  # fmt: skip
-        arguments = (fence, entry, record.index, encode_record(record), to_line(numerics))
+        arguments = (fence, delivery.entry, record.index, encode_record(record), to_line(numerics))
         self._server.call(lambda client: PUBLISH.run(client, names, arguments))
 
-    def _give_back(
-        self,
-        stream: str,
-        fence: str,
-        entry: str,
-        index: int,
-        deliveries: int,
-        patience_s: float = math.inf,
-    ) -> None:
-        names = (self._keys.work(stream, fence), self._keys.images(stream, fence))
-        arguments = (entry, index, deliveries - 1)
+    def _give_back(self, delivery: _Delivery, patience_s: float = math.inf) -> None:
+        keys, stream, fence = self._keys, delivery.stream, delivery.fence
+        names = (keys.work(stream, fence), keys.images(stream, fence))
+        arguments = (delivery.entry, delivery.index, delivery.deliveries - 1)
         self._server.call(
             lambda client: GIVE_BACK.run(client, names, arguments), patience_s=patience_s
         )
 
 
-def _fetch(entry: _Entry, client: redis.Redis) -> bytes | None:
-    return client.hget(entry.stream.images, str(entry.frame))  # type: ignore[return-value]
-
-
-def _entry(
-    streams: Sequence[ActiveStream], at: int, entry: bytes, index: bytes, before: bytes
-) -> _Entry:
-    return _Entry(streams[at - 1], entry.decode(), int(index), int(before) + 1)
+def _delivery(stream: ActiveStream, entry: bytes, index: bytes, before: bytes) -> _Delivery:
+    """before: how often the frame was handed out earlier and did not come back."""
+    return _Delivery(
+        stream.name, stream.fence, stream.settings, entry.decode(), int(index), int(before) + 1
+    )
