@@ -29,11 +29,11 @@ class AnalysisSettings:
     """Detections below it are left out; in [0, 1]; the Haar cascade has none and ignores it."""
     views: Views
     weights_sha256: str
-    """Of `WeightsInfo.sha256`: other weights, or the same otherwise calibrated, are refused."""
+    """`WeightsInfo.sha256`; an analyzer refuses weights or temperatures with another hash."""
 
     @property
     def sha256(self) -> str:
-        """Of `to_json`: batches mix only images with the same hash."""
+        """Of `to_json`; a batch holds only images with the same hash."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -43,7 +43,7 @@ class AnalysisSettings:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisImage:
-    """The image of one frame that crosses the transport; the full-size frame stays at home."""
+    """The image of one frame that crosses the transport; the full-size frame does not."""
 
     stream: str
     """Id of the video stream."""

@@ -46,9 +46,9 @@ class AtomicFile:
         """Where to write until `commit`: hidden, in the target's folder, with its extension."""
 
     def settle(self) -> None:
-        """See that the file is on the disk and its name still free: only `commit` is left to do.
+        """Make sure that the file is on the disk and its name still free, as `commit` needs it.
 
-        Who leaves several files settles all of them before he commits the first.
+        Of several files, settle all before you commit the first.
 
         Raises:
             OutputError: It cannot be written, or another file took the name meanwhile.

@@ -18,10 +18,10 @@ BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 @dataclass(frozen=True, slots=True)
 class HistogramCounts:
-    """What has been observed by one moment."""
+    """All observations up to one moment."""
 
     counts: tuple[int, ...]
-    """By bucket, one more than there are bounds; not added up."""
+    """Observations by bucket, not cumulative; there is one more than there are bounds."""
     total: float
     """Sum of all observations."""
 
@@ -40,7 +40,7 @@ class Histogram:
     """Counts observations by size; safe from any number of threads."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        """bounds: upper ends of the buckets, rising; what is above the last has its own."""
+        """bounds: upper ends of the buckets, rising; one more bucket has what is above."""
         self._bounds = tuple(bounds)
         self._lock = threading.Lock()
         self._counts = [0] * (len(self._bounds) + 1)

@@ -13,22 +13,21 @@ from mien.contract.histogram import LATENCY_BOUNDS_S, Histogram
 MINUTE_S = 60.0
 
 MOST_CREDIT = 32
-"""More analyses of one stream are never under way."""
+"""Upper limit of one stream's analyses in flight."""
 
 FORGOTTEN_S = 10.0
-"""An analysis that has not come after this long is waited for by nobody, unless pictures wait
-longer."""
+"""After so long nobody expects an analysis any more, unless pictures wait longer."""
 
 LONGEST_SILENCE_NS = 35 * SECOND_NS
-"""A live source is silent for less, or tells of gaps: a read may take thirty seconds. Where nothing
-was told for longer, the machine stood still."""
+"""A live source gives a picture or a gap more often than this, since a read takes thirty seconds
+at most. After a longer silence the whole machine was suspended."""
 
 LATE = "late"
 """The reason of an analysis that did not come in time."""
 BUSY = "analyzers busy"
-"""The reason of an analysis that was not asked for, since it would have come too late."""
+"""The reason of an analysis that was skipped because the analyzers are saturated."""
 AWAY = "server away"
-"""The reason of an analysis that could not be asked for, since the server did not answer."""
+"""The reason of an analysis that was given up because the server did not answer."""
 SLOW_ENCODER = "encoder behind"
 """The reason of a picture that was too old to be written."""
 SLOW_DECODER = "decoder behind"
@@ -36,16 +35,16 @@ SLOW_DECODER = "decoder behind"
 
 
 def forgotten_s(max_latency_s: float) -> float:
-    """After how long nobody waits for an analysis where pictures wait so long at most."""
+    """After how long nobody expects an analysis, where pictures wait `max_latency_s` at most."""
     return max(FORGOTTEN_S, 2 * max_latency_s)
 
 
 class Credit:
-    """How many analyses a live stream may have under way: as many as come back in time.
+    """How many analyses a live stream may have in flight: as many as come back in time.
 
-    Without it work would pile up before analyzers that are too slow, and every analysis would be
-    late. It grows slowly while analyses come in time and is halved when one is late. Safe from
-    any number of threads.
+    Additive increase, multiplicative decrease: the limit grows by .1 with every analysis that comes
+    in time, and is halved when one is late or never comes. Without it work would pile up before
+    analyzers that are too slow, and every analysis would be late. Safe from any number of threads.
     """
 
     def __init__(
@@ -55,26 +54,26 @@ class Credit:
         self._clock = clock
         self._forgotten_s = forgotten_s(max_latency_s)
         self._lock = threading.Lock()
-        self._under_way: dict[int, float] = {}
+        self._in_flight: dict[int, float] = {}
         self._limit = 4.0
         self._halved_s = 0.0
 
     def take(self, index: int) -> bool:
-        """Whether the frame may be sent; it counts as under way from then on."""
+        """Whether the frame may be sent; if so, it counts as in flight from then on."""
         now_s = self._clock()
         with self._lock:
-            for old in [i for i, s in self._under_way.items() if now_s - s > self._forgotten_s]:
+            for old in [i for i, s in self._in_flight.items() if now_s - s > self._forgotten_s]:
                 self._limit = max(1.0, self._limit / 2)  # it may never come: nobody analyses
-                del self._under_way[old]
-            if len(self._under_way) >= int(self._limit):
+                del self._in_flight[old]
+            if len(self._in_flight) >= int(self._limit):
                 return False
-            self._under_way[index] = now_s
+            self._in_flight[index] = now_s
             return True
 
     def back(self, index: int, *, late: bool) -> None:
         """The analysis has come, in time or not; one that comes twice counts once."""
         with self._lock:
-            sent_s = self._under_way.pop(index, None)
+            sent_s = self._in_flight.pop(index, None)
             if sent_s is None:
                 return
             if not late:
@@ -85,9 +84,9 @@ class Credit:
 
     @property
     def waiting(self) -> bool:
-        """Whether any analysis is under way."""
+        """Whether any analysis is in flight."""
         with self._lock:
-            return bool(self._under_way)
+            return bool(self._in_flight)
 
 
 class LiveProgress:
@@ -104,9 +103,9 @@ class LiveProgress:
         """Of all pictures since the stream began."""
 
     def written(self, latency_s: float) -> None:
-        """A picture has been handed to the encoder so long after it had arrived.
+        """A picture was handed to the encoder this long after it had arrived.
 
-        Where there is no video, its numbers have been written.
+        Without video: its results were written.
         """
         now_s = self._clock()
         self.latency.observe(latency_s)
@@ -158,7 +157,7 @@ class LiveProgress:
 
 
 def _share(ordered: list[float], share: float) -> float | None:
-    """The value that so large a share of the others does not exceed; None where there is none."""
+    """The quantile of sorted values; None where there are none."""
     if not ordered:
         return None
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 4)

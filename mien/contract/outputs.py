@@ -41,7 +41,7 @@ class OutputSettings:
     """Hide the faces instead of labelling them."""
     overwrite: bool = False
     segment_s: float | None = None
-    """A camera's file starts anew so often, each time under a name of its own; None never does."""
+    """A camera's recording is split into files of this length; None keeps it in one."""
 
     @property
     def kind(self) -> OutputKind:
@@ -112,7 +112,7 @@ class DrawnFace:
     probability: float
     """Of the label shown, in [0, 1]."""
     uncertain: bool = False
-    """The probability is too low to be trusted, by the user's own measure."""
+    """The probability is below `AnalysisRequest.abstain`."""
 
     @property
     def label(self) -> str:

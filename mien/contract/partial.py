@@ -1,7 +1,7 @@
 """Partial files: hidden names beside a target, held by a lock as long as their process lives.
 
-Whoever is killed leaves its partial file behind, and the next who writes the same target removes
-it: the kernel has let go of the lock.
+A process that is killed leaves its partial file behind. The next one that writes the same target
+removes it, since the kernel has released the lock.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ SEGMENT_S = 600.0
 
 
 def check_device_name(name: str) -> None:
-    """Whether a machine can have such a device at all is known before anything is loaded.
+    """Refuse, before anything is loaded, what is no name of a device.
 
     Raises:
-        UsageError: none has.
+        UsageError: no machine can have such a device.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
         raise UsageError(f"there is no device called '{name}'; try auto, cpu, cuda or cuda:1")
@@ -47,7 +47,7 @@ class AnalysisRequest:
     smoothing_s: float = 0.5
     """Time constant of the smoothing along a track; 0 turns it off."""
     abstain: float | None = None
-    """Faces whose likeliest expression is less probable are told to be uncertain; None: none is."""
+    """Faces whose likeliest expression is less probable are marked as uncertain; None: none is."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
@@ -89,10 +89,10 @@ class RunRequest:
     max_latency_s: float = 0.5
     """How long a live picture waits for its analysis at most; files wait as long as it takes."""
     give_up_after_s: float | None = None
-    """How long a live source is tried to be reached again; None: for ever."""
+    """How long to try to reach a live source again; None: for ever."""
     attached: bool = False
-    """Whether a job goes on until somebody ends it: its source is waited for from the beginning,
-    and another worker goes on for one that died."""
+    """Whether a job goes on until somebody ends it: its source need not be there at the beginning,
+    and another worker takes over from one that died."""
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""

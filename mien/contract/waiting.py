@@ -35,8 +35,8 @@ class WaitingFrame:
     unsent: bool = False
     """Whether it was to be analysed, and was not sent since its analysis would have come late."""
     ready_ns: int = 0
-    """By `time.monotonic_ns`, of a live frame: since when nothing but its analysis is missing. That
-    is its arrival, or the next one's where only that told how often it is shown."""
+    """Since when a live frame waits for nothing but its analysis, by `time.monotonic_ns`: its own
+    arrival, or that of the next frame where only that told how often it is shown."""
 
     @property
     def stripped(self) -> bool:

@@ -1,4 +1,4 @@
-"""The results of one stream that its reader has not passed yet."""
+"""The results of one stream from its reader's position on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mien.contract.analyses import AnalysisRecord
 
 
 class Feed:
-    """Records by position; reading on says which of them the reader has."""
+    """Records by position; those before the position that is read next are dropped."""
 
     def __init__(self) -> None:
         self.records: deque[AnalysisRecord] = deque()

@@ -13,10 +13,10 @@ work:ID:FENCE         stream  frames that wait, with their group  `WORK_S` from 
 images:ID:FENCE       hash    their images, by frame              `WORK_S` from the last renewal
 ====================  ======  ==================================  ================================
 
-A stream process renews every key of its stream every `RENEW_S`, so that a dead one leaves nothing
-behind and nobody has to sweep. One that ends deletes work and images at once, and the log too where
-no later attempt could use it (a live stream). One that could not read its log deletes `settings`,
-so that the next attempt begins with an empty one.
+A stream process renews every key of its stream every `RENEW_S`; those of a dead one expire, and
+nothing has to clean up after it. One that ends deletes work and images at once, and the log too
+where no later attempt could use it (a live stream). One that could not read its log deletes
+`settings`, so that the next attempt begins with an empty one.
 
 FENCE is the fencing number of the attempt: work of an older attempt lies under another key than
 that of the next, so that neither can mistake the other's. A live stream has no `done:ID`: its
@@ -35,7 +35,7 @@ GROUP = "analyzers"
 """Consumer group of every work stream."""
 
 LEASE_S = 10.0
-"""A stream whose process has not renewed its lease for so long gets no more work done."""
+"""Work of a stream whose process has not renewed its lease for so long is not handed out."""
 RENEW_S = 2.0
 """How often a stream process renews its lease and the life of its keys."""
 WORK_S = 60.0
@@ -44,15 +44,17 @@ GRACE_S = 3600.0
 """Life of analyses after the last renewal or the stream's end: so long another attempt can use
 them."""
 HEART_S = 5.0
-"""An analyzer that has not beaten for so long is dead, and others take its work."""
+"""An analyzer without a heartbeat for so long counts as dead, and others take its work."""
 BEAT_S = 1.0
-"""How often an analyzer beats."""
+"""How often an analyzer sends a heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """The life spans of one process; only tests have others than the defaults, but for `stale_s`,
-    which a stream asks for that waits long for its analyses.
+    """The life spans of one process.
+
+    Only tests change the defaults, but for `stale_s`: it is longer for a stream whose pictures
+    wait for long.
     """
 
     lease_s: float = LEASE_S

@@ -1,6 +1,6 @@
 """What all Lua scripts begin with, and how they are run: for Redis 6.2 and Valkey.
 
-A script is what has to happen at one moment in the server. Every write of a stream attempt begins
+A script is what the server has to do atomically. Every write of a stream attempt begins
 with `state`, which compares fencing numbers. It answers `ok`, `gone` (the server has lost what it
 knew, and the attempt must register again) or `superseded` (a newer attempt has registered).
 
@@ -54,7 +54,7 @@ class Script:
         arguments: Sequence[Argument],
         before: Callable[[Pipeline], object] | None = None,
     ) -> Any:
-        """The script's answer. `before` adds commands that are done at the same moment."""
+        """The script's answer. `before` adds commands to the same transaction, before it."""
         call = (self._sha, len(keys), *keys, *arguments)
         try:
             return _together(client, call, before)

@@ -1,4 +1,4 @@
-"""The transport of a single process: queues and lists. `mien run` and the tests stand on it."""
+"""The transport of a single process: queues and lists. `mien run` and many tests use it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MemoryTransport:
     def stream(
         self, stream: str, settings: AnalysisSettings, *, live: bool = False, source_mark: str = ""
     ) -> _MemoryStream:
-        """Analyses are kept for no other attempt, so that the mark of the source says nothing."""
+        """`source_mark` is ignored: analyses are not kept for another attempt."""
         with self._changed:
             attempt = _Attempt(next(self._numbers), settings, live)
             older = self._attempts.pop(stream, None)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 BETWEEN = " | "
-"""Stands between what different analyzers said of the same."""
+"""Separates values where analyzers ran with different ones."""
 
 
 def to_line(numerics: Mapping[str, str]) -> str:

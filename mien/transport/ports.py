@@ -20,8 +20,8 @@ class Lease:
 
     image: AnalysisImage
     deliveries: int
-    """How often it was handed out, this time included, but for those who gave it back: more than 1
-    means that somebody died on it, or held it for too long."""
+    """How often it was handed out, this time included, and not given back: more than 1 means that
+    an analyzer died with it, or held it for too long."""
     token: str
     """The transport's own mark of this delivery."""
 
@@ -29,7 +29,7 @@ class Lease:
 class WorkPort(Protocol):
     """An analyzer's side: work from all streams, results to the stream each came from.
 
-    A port belongs to one thread, which has every lease that it took.
+    A port belongs to one thread, which holds every lease that it took.
     """
 
     def take(self, limit: int, wait_s: float) -> list[Lease]:
@@ -64,8 +64,8 @@ class StreamPort(Protocol):
 
     That of a file waits for a server that is away. That of a live stream waits for nothing, however
     long the server is away: an image that cannot be sent is answered at once by a record without an
-    analysis, whose reason is `AWAY`; `read` returns in time, and the end goes by what is known. An
-    analysis that cannot be read is told in the log, and never comes.
+    analysis, whose reason is `AWAY`; `read` returns in time, and `numerics`, `confirm` and `close`
+    answer by what is known. An analysis that cannot be read is logged, and never comes.
 
     Every method but `close` may raise:
         Superseded: a newer attempt at the same stream has begun.
@@ -121,7 +121,7 @@ class Transport(Protocol):
         Args:
             stream: Id of the stream: the same for all attempts.
             settings: Those of every image that will be offered.
-            live: Whether somebody is watching: its work comes before that of files, and another
+            live: Whether it is a camera's: its work comes before that of files, and another
                 attempt sees other pictures.
             source_mark: Says what the pictures are: analyses of an attempt with another one are
                 forgotten.

@@ -20,8 +20,8 @@ from mien.transport.redis_stream_scripts import CLOSE, MISSING, OFFER, REGISTER,
 PATIENCE_S = GRACE_S / 2
 """How long a stream waits for a server that does not answer; what lies there lives longer."""
 LIVE_PATIENCE_S = 0.5
-"""The same for a live stream once it runs: long enough to connect anew, too short to be waited
-for by a picture."""
+"""The same for a live stream once it runs: long enough to reconnect, too short to make a picture
+late."""
 
 Answer = TypeVar("Answer")
 
@@ -76,7 +76,7 @@ class RedisAttempt:
         lives = self.lives
         longest_s = math.inf if self.live else max(lives.grace_s, 2 * self._patience_s)
         if time.monotonic() - self._seen_s > longest_s:
-            raise self._superseded()  # so long away that whoever came after may be gone as well
+            raise self._superseded()  # a newer attempt may have come and gone, unnoticed
         found, fence = self.call(
             lambda client: REGISTER.run(
                 client,
@@ -137,7 +137,7 @@ class RedisAttempt:
         """Entries of the log after a position, as id and message; None for False."""
 
         def ask(client: redis.Redis) -> list[Any]:
-            # an older attempt must not read: asked in the same breath
+            # an older attempt must not read: both are asked in one round trip
             with client.pipeline(transaction=False) as both:
                 both.hget(self._meta, "fence")
                 # a server that is to block answers late, even if it is for a millisecond
@@ -157,7 +157,7 @@ class RedisAttempt:
         return bool(self.call(lambda client: client.xrange(self.log, position, position, 1)))
 
     def numerics(self, patience_s: float | None = None) -> list[str]:
-        """What the analyzers of what the log holds said that they ran with, a line each."""
+        """What the analyzers ran with that made what is in the log, a line each."""
         found = self.call(lambda client: client.hkeys(self._meta), patience_s)
         names = [bytes(name).decode() for name in found]  # type: ignore[arg-type]
         mark = "numerics:"
@@ -180,7 +180,7 @@ class RedisAttempt:
     def call(
         self, command: Callable[[redis.Redis], Answer], patience_s: float | None = None
     ) -> Answer:
-        """Ask the server, with the stream's patience."""
+        """Ask the server; retried as long as the stream waits for it, or for `patience_s`."""
         patience_s = self._patience_s if patience_s is None else patience_s
         return self._server.call(command, patience_s=patience_s)
 

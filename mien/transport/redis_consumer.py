@@ -1,4 +1,4 @@
-"""Who an analyzer is to the server, and that it lives."""
+"""An analyzer's name on the server, and its heartbeat."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mien.transport.redis_server import RedisServer
 from mien.transport.redis_work_scripts import BEAT
 
 CLOSING_PATIENCE_S = 1.0
-"""How long a good-bye waits for the server."""
+"""How long deregistering waits for the server."""
 
 
 class RedisConsumer:
-    """A name in the consumer groups and a thread that says that its bearer lives.
+    """A name in the consumer groups, and a thread that sends its heartbeats.
 
-    What a consumer holds whose heart has stopped is given to others.
+    What a consumer without heartbeats holds is given to others.
     """
 
     name: str
@@ -34,7 +34,7 @@ class RedisConsumer:
         threading.Thread(target=self._keep_beating, name=name, daemon=True).start()
 
     def beat(self) -> None:
-        """Say that the bearer lives; one attempt. It must be known before it takes anything."""
+        """Send one heartbeat, without retries; the first one, before anything is taken."""
         former = self._former
         arguments = (self.name, round(1000 * self._lives.heart_s), former)
         self._server.call(
@@ -44,7 +44,7 @@ class RedisConsumer:
             self._former = ""
 
     def begin_anew(self) -> None:
-        """Become another consumer; what the former one held is found with the dead."""
+        """Become another consumer; what the former one held is claimed as that of the dead."""
         self._former, self.name = self.name, _new_name()
 
     @property
@@ -57,7 +57,7 @@ class RedisConsumer:
         return self._left.is_set()
 
     def leave(self) -> None:
-        """Say good-bye: what is still held goes to others at once."""
+        """Deregister: what is still held can be claimed by others at once."""
         if self._left.is_set():
             return
         self._left.set()
@@ -67,7 +67,7 @@ class RedisConsumer:
                 patience_s=CLOSING_PATIENCE_S,
             )
         except (TransportError, Closed):
-            return  # its heart has stopped anyway
+            return  # its heartbeats have stopped anyway
 
     def _keep_beating(self) -> None:
         while not self._left.wait(self._lives.beat_s):

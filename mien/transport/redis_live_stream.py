@@ -35,7 +35,7 @@ TICK_S = 0.1
 """How often a reader looks whether the server hangs."""
 
 MOST_UNANSWERED = 100
-"""Of so many images it is known that no analysis has come yet; of older ones nobody waits."""
+"""So many images are remembered as unanswered; for older ones nobody waits."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ Answer = TypeVar("Answer")
 class RedisLiveStream:
     """A `StreamPort` of which no method waits for the server, but for a moment at the end.
 
-    While the server is away, every image that is offered, and those that were under way, are
+    While the server is away, every image that is offered, and those that were in flight, are
     answered here, with `AWAY` for their reason; there is no limit to how long that may go on. An
     analysis that cannot be read is left out. Only a newer attempt ends it.
     """
@@ -55,8 +55,8 @@ class RedisLiveStream:
         self._stream = stream
         self._changed = threading.Condition()
         self._outbox: deque[AnalysisImage] = deque()
-        self._unanswered: dict[int, None] = {}  # in the outbox or under way, the oldest first
-        self._sending_s: float | None = None  # since when the server has not taken an image
+        self._unanswered: dict[int, None] = {}  # in the outbox or in flight, the oldest first
+        self._sending_s: float | None = None  # when the server was asked to take an image
         self._away = False
         self._feed = Feed()
         self._failure: BaseException | None = None
@@ -133,7 +133,7 @@ class RedisLiveStream:
                 self._lose(error)
                 self._ended.wait(PAUSE_S)
                 continue
-            except WireError as error:  # whose it is nobody knows: that picture's will be late
+            except WireError as error:  # of an unknown picture: its analysis will be late
                 self._tell(f"{error}; the camera goes on without it")
                 continue
             position += len(records)

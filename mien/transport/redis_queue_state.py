@@ -1,4 +1,4 @@
-"""How much work lies on the server, and who is there to do it."""
+"""How much work is on the server, and how many analyzers take it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class QueueState:
     """The work queues of all streams together, at one moment."""
 
     frames: int
-    """That wait for an analyzer, or that one has in hand."""
+    """Queued, or leased by an analyzer."""
     nbytes: int
-    """Of their images, about: one image of a stream is taken for as large as another."""
+    """Of their images; an estimate, as if all of a stream were as large as its oldest."""
     oldest_live_s: float
     """Age of the oldest of a live stream; 0 where there is none."""
     oldest_file_s: float
-    """The same of files, which analyzers take after the live ones: they may wait."""
+    """The same of files, which analyzers take after the live ones."""
     streams: int
     """Streams whose process lives."""
     analyzers: int

@@ -1,4 +1,4 @@
-"""The way to one Redis server: its address, its failures in our words, and patience with it."""
+"""The connection to one Redis server: its address, its failures as our errors, and retries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HEALTH_CHECK_S = 15
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 """Between two attempts to reach the server."""
 REFUSED_EVERY_S = 60.0
-"""How often it is told that the server refuses."""
+"""How often it is logged that the server refuses."""
 
 OPTION = re.compile(
     "client_name|db|max_connections|password|path|socket_keepalive|ssl_[a-z_]+|username"
@@ -59,7 +59,7 @@ WRONG_OPTION = (AttributeError, TypeError, ValueError, redis.RedisError)
 """What a connection raises that is made with options of the wrong kind, or not of its own kind."""
 
 LOCKED_OUT = (AuthenticationError, AuthorizationError)
-"""Of a connection, as if the server were away."""
+"""redis-py takes them for connection errors, but retries do not help."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +67,11 @@ Answer = TypeVar("Answer")
 
 
 class Unreachable(TransportError):  # noqa: N818 - a state of things, as its siblings
-    """The server did not answer, or refused for now, while there was patience."""
+    """The server did not answer, or refused for now, until there was no more time for retries."""
 
 
 class RedisServer:
-    """A connection pool with patience, safe from any number of threads.
+    """A connection pool that retries, safe from any number of threads.
 
     It never shows the URL, which may hold a password; errors name host and port.
     """
@@ -112,7 +112,7 @@ class RedisServer:
         """What `command` answers; tried again while the server cannot be reached, or refuses for
         want of memory or disk.
 
-        A command may so be done twice, and has to bear that.
+        A command may thus be carried out twice, which must do no harm.
 
         Raises:
             Closed: `close` was called.
@@ -130,7 +130,7 @@ class RedisServer:
                     raise self.failure(error) from error
                 self._tell_trouble(error)
                 leave_replica(error, self._client)
-                # a line may be there again in a moment, memory is not
+                # a connection may be back in a moment, memory is not
                 soonest_s = LONGEST_PAUSE_S if isinstance(error, redis.ResponseError) else 0.0
                 if time.monotonic() + soonest_s >= deadline:
                     raise self.failure(error) from error

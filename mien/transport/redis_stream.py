@@ -1,4 +1,4 @@
-"""A stream process's side of the transport over Redis: it outlives a server that forgets.
+"""A stream process's side of the transport over Redis: it survives a server that loses its data.
 
 The images that were offered and not answered are kept here too, as many as the frame window lets
 wait. So whatever a server loses is offered again, and the reader never notices. Of a live stream
@@ -32,7 +32,7 @@ class RedisStream:
     """A `StreamPort` that waits for its server; a thread of its own renews the lease until `close`.
 
     A live stream asks it through a `RedisLiveStream`, which does not wait. An analysis that cannot
-    be read is met once, by a `WireError` of `read`.
+    be read raises a `WireError` from `read`, once.
     """
 
     def __init__(self, server: RedisServer, attempt: RedisAttempt, wire: Encoding) -> None:
@@ -161,7 +161,7 @@ class RedisStream:
                 return
 
     def _is_passing(self, error: BaseException) -> bool:
-        """Whether the lease may be renewed the next time: who waits has patience of his own."""
+        """Whether renewing may succeed the next time; a call of the port has its own patience."""
         mended = self._attempt.live and isinstance(error, TransportError)  # it may be tomorrow
         return mended or isinstance(error, Unreachable)
 

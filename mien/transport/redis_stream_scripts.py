@@ -1,4 +1,4 @@
-"""What a stream process asks of the server, each at one moment; see `lua.py`."""
+"""What a stream process asks of the server, each of it atomic; see `lua.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An analyzer's side of the transport over Redis: work of all streams, and that of the dead."""
+"""An analyzer's side of the transport over Redis: work of all streams, and of dead analyzers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mien.transport.redis_work_scripts import CLAIM, FORGET, GIVE_BACK, PUBLISH,
 from mien.transport.wire import WireError, decode_image, encode_record
 
 STUCK_S = 120.0
-"""So long may an analyzer whose heart beats hold an image before others take it."""
+"""How long a living analyzer may hold an image before others take it."""
 CLAIM_EVERY_S = 2.0
-"""How often it is looked for work of the dead, unless there was some the last time."""
+"""How often abandoned work is looked for; at once, where there was some the last time."""
 FORGET_EVERY_S = 60.0
-"""How often the dead who hold nothing are forgotten: it takes a look at all the living besides."""
+"""How often dead consumers that hold nothing are deleted, which looks at all living ones too."""
 PAUSE_S = 0.25
 """Between two attempts to take work from a server that does not answer."""
 
@@ -57,7 +57,7 @@ class _Delivery:
 
 
 class RedisWork:
-    """A `WorkPort`; a thread of its own says that the analyzer lives."""
+    """A `WorkPort`; a thread of its own sends the analyzer's heartbeats."""
 
     def __init__(
         self,
@@ -104,8 +104,8 @@ class RedisWork:
         self._give_back(_Delivery.of(lease))
 
     def close(self) -> None:
-        """Say good-bye: what is still held goes to others at once."""
-        with suppress(TransportError, Closed):  # it is found with the dead
+        """Deregister: work that is still held is released, and goes to others at once."""
+        with suppress(TransportError, Closed):  # it is claimed as that of the dead
             while self._extra and not self.is_closed:
                 self._give_back(self._extra.popleft(), CLOSING_PATIENCE_S)
         self._consumer.leave()
@@ -135,7 +135,7 @@ class RedisWork:
         return self._leases(taken)
 
     def _claim(self, streams: Sequence[ActiveStream]) -> list[_Delivery]:
-        """One frame of a dead analyzer: it goes out alone, it may have been what killed."""
+        """One abandoned frame, which is leased alone: it may be what killed its analyzer."""
         keys = (self._keys.analyzers, *(stream.work for stream in streams))
         if time.monotonic() >= self._forget_s:
             self._server.call(lambda client: FORGET.run(client, keys, ()), patience_s=0)
@@ -172,7 +172,7 @@ class RedisWork:
             self._server.sleep(min(wait_s, 0.05))
 
     def _leases(self, deliveries: Sequence[_Delivery]) -> list[Lease]:
-        """The deliveries with their images; those that nobody waits for any more are let go."""
+        """The deliveries with their images, but for those that nobody waits for any more."""
         # one by one: redis-py gathers a pipeline's answers in one buffer, and copies them twice
         images = [(delivery, self._image(delivery)) for delivery in deliveries]
         return [delivery.lease(image) for delivery, image in images if image is not None]

@@ -1,4 +1,4 @@
-"""What an analyzer asks of the server, each at one moment; see `lua.py`."""
+"""What an analyzer asks of the server, each of it atomic; see `lua.py`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ return taken
 CLAIM = Script("""
 -- KEYS analyzers, work streams; ARGV consumer stuck (ms)
 -- One abandoned frame: of a dead analyzer, or held for too long by a living one. The one that was
--- delivered least often, so that whoever waits beside a deadly one does not die with it again.
+-- delivered least often, so that one that kills analyzers comes after those held beside it.
 local consumer, stuck = ARGV[1], ARGV[2]
 local now, best = now_ms(), nil
 local least = {[consumer] = false}
