@@ -82,6 +82,7 @@ def train(
     """
     from training.distill import with_soft_labels
     from training.recipe_file import load_recipe
+    from training.train import RunSettings
     from training.train import train as run_training
 
     place = _prepare(device, threads)
@@ -93,7 +94,8 @@ def train(
         chosen = chosen.with_epochs(epochs)
     if soft_labels_file is not None:
         chosen = with_soft_labels(chosen, soft_labels_file)
-    weights = run_training(chosen, data, out, device=place, report=click.echo, **options)
+    run = RunSettings(out=out, report=click.echo, device=place, **options)
+    weights = run_training(chosen, data, run)
     _finish(chosen, weights, data, place)
 
 

@@ -15,7 +15,7 @@ from training.run_lock import alone_in, make_folder
 from training.run_output import weights_file
 from training.run_state import RUN_FILE, recipes_of
 from training.soft_labels import file_sha256, load_soft_labels, make_soft_labels, teachers_of
-from training.train import train
+from training.train import RunSettings, train
 
 SOFT_LABELS_FILE = "soft-labels.safetensors"
 """Name of what the teachers say, in the run's folder."""
@@ -124,8 +124,9 @@ def _finished(
         raise UsageError(
             f"{folder / RUN_FILE} is of another recipe; remove {folder} or choose another folder"
         )
+    run = RunSettings(out=folder, report=report, device=device, resume=resume)
     try:
-        return train(recipe, data, folder, device=device, resume=resume, report=report)
+        return train(recipe, data, run)
     except DivergedError as error:
         raise UsageError(
             f"{error.what}; remove {folder} and give {recipe.name} a lower rate, in a recipe file"

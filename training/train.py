@@ -6,6 +6,7 @@ moved, the dropout and the learning rate. So a run that was killed goes on as if
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -39,21 +40,28 @@ from training.selection import Selection
 from training.soft_labels import load_soft_labels
 
 
-def train(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    *,
-    device: str = "cpu",
-    init: str | Path | None = None,
-    resume: bool = False,
-    report: Callable[[str], None],
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
-) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Where a run takes place and how; the recipe and the data are given beside it."""
+
+    out: Path
+    """Folder of its checkpoints, its metrics and its weights."""
+    report: Callable[[str], None]
+    """Gets a line of progress now and then."""
+    device: str = "cpu"
+    """As torch names it."""
+    init: str | Path | None = None
+    """Weights to start from, by name or file; None draws them."""
+    resume: bool = False
+    """Whether to go on with the run in `out`."""
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    """Between two checkpoints within an epoch."""
+
+
+def train(recipe: Recipe, data: Path, run: RunSettings) -> Path:
     """Trains on Training, selects on PublicTest and writes `out/<architecture>.safetensors`.
 
-    `init` names weights to start from; `resume` goes on with the run in `out`. Gives the path of
-    the weights; `report` gets a line of progress now and then.
+    Gives the path of the weights.
 
     Raises:
         SourceError: the data set or the soft labels are missing or damaged.
@@ -64,55 +72,29 @@ def train(
     """
     training = load_split(data, "Training", official=recipe.official_counts)
     validation = load_split(data, "PublicTest", official=recipe.official_counts)
-    return fit(
-        recipe,
-        training,
-        validation,
-        out,
-        device=device,
-        init=init,
-        resume=resume,
-        report=report,
-        checkpoint_every_s=checkpoint_every_s,
-    )
+    return fit(recipe, training, validation, run)
 
 
-def fit(
-    recipe: Recipe,
-    training: Split,
-    validation: Split,
-    out: Path,
-    *,
-    device: str = "cpu",
-    init: str | Path | None = None,
-    resume: bool = False,
-    report: Callable[[str], None],
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
-) -> Path:
+def fit(recipe: Recipe, training: Split, validation: Split, run: RunSettings) -> Path:
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
-    make_folder(out)
-    with alone_in(out), room_on(device, "a recipe with a smaller batch"):
-        _check_folder(out, recipe, resume)
-        return _run(
-            recipe, training, validation, out, device, init, resume, report, checkpoint_every_s
-        )
+    make_folder(run.out)
+    with alone_in(run.out), room_on(run.device, "a recipe with a smaller batch"):
+        _check_folder(run.out, recipe, run.resume)
+        return _run(recipe, training, validation, run)
 
 
-def _run(
-    recipe: Recipe, training: Split, validation: Split, out: Path, device: str,
-    init: str | Path | None, resume: bool, report: Callable[[str], None],
-    checkpoint_every_s: float,
-) -> Path:  # fmt: skip
+def _run(recipe: Recipe, training: Split, validation: Split, run: RunSettings) -> Path:
     """From the first step, or the last checkpoint, to the weights."""
+    out, device, report = run.out, run.device, run.report
     rows = training_rows(training, recipe, device, load_soft_labels(recipe, training))
     batches = Batches(recipe, rows, device)
-    state = _begin(recipe, device, init)
+    state = _begin(recipe, device, run.init)
     state.data = {"rows_sha256": rows.sha256, "public_sha256": rows_sha256(validation)}
     copies = shared_pictures(training, validation)
     for line in (rows.counts.line(), f"{copies} PublicTest rows have an exact copy there"):
         report(line)
-    if resume:
+    if run.resume:
         report(_resume(out, recipe, state, batches))
     write_recipe(out, recipe)
     report(f"{recipe.name}: {recipe.epochs} epochs, {batches.total} steps on {device}")
@@ -123,7 +105,7 @@ def _run(
     learner = Learner(recipe, state, device, averages_from)
     selection = Selection(recipe, validation, device)
     progress = Progress(recipe, batches.steps_per_epoch, report)
-    checkpoints = Checkpoints(out, recipe, checkpoint_every_s)
+    checkpoints = Checkpoints(out, recipe, run.checkpoint_every_s)
 
     while state.step < batches.total:
         images, targets = batches.at(state.step)

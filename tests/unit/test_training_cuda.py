@@ -14,7 +14,7 @@ from training.learning import Learner, make_optimizer
 from training.recipe_file import load_recipe
 from training.rows import training_rows
 from training.run_state import RunState
-from training.train import fit
+from training.train import RunSettings, fit
 
 pytestmark = [
     pytest.mark.cuda,
@@ -54,8 +54,6 @@ def test_a_run_on_the_device_beats_chance(tmp_path: Path, compiled: str, precisi
         recipe,
         drawn_split(448, 1),
         drawn_split(70, 2),
-        tmp_path,
-        device="cuda",
-        report=lambda _: None,
+        RunSettings(out=tmp_path, report=lambda _: None, device="cuda"),
     )
     assert float(read_info(weights).metrics["public_accuracy_while_training"]) > 2 / 7

@@ -15,7 +15,7 @@ from training.precision import autocast, missing_precision, precision_on
 from training.recipe_file import load_recipe
 from training.rows import training_rows
 from training.run_state import RunState
-from training.train import fit
+from training.train import RunSettings, fit
 
 CPU = torch.device("cpu")
 
@@ -93,6 +93,11 @@ def test_a_run_and_its_weights_tell_of_other_numbers(
     _processor(monkeypatch, avx512_bf16=has)
     recipe = load_recipe("tiny", ["precision=bf16"]).with_epochs(1)
     lines: list[str] = []
-    weights = fit(recipe, drawn_split(16, 1), drawn_split(7, 2), tmp_path, report=lines.append)
+    weights = fit(
+        recipe,
+        drawn_split(16, 1),
+        drawn_split(7, 2),
+        RunSettings(out=tmp_path, report=lines.append),
+    )
     assert any("the run is in fp32" in line for line in lines) is not has
     assert read_info(weights).metrics.get("precision") == (None if has else "fp32")

@@ -15,7 +15,7 @@ from training import charts
 from training.config import Recipe
 from training.fer2013 import Split
 from training.report import write_report
-from training.train import train
+from training.train import RunSettings, train
 
 TINY = dataclasses.replace(recipe(), official_counts=False, fold="1/3")
 
@@ -47,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one epoch; not to be changed."""
     out = tmp_path_factory.mktemp("run")
-    train(TINY.with_epochs(1), data, out, report=lambda _: None)
+    train(TINY.with_epochs(1), data, RunSettings(out=out, report=lambda _: None))
     return out
 
 
@@ -83,7 +83,7 @@ def test_all_counts_are_those_of_the_data_where_nothing_is_held_out(
     data: Path, tmp_path: Path
 ) -> None:
     whole = dataclasses.replace(TINY, fold="").with_epochs(1)
-    found = read_info(train(whole, data, tmp_path, report=lambda _: None)).metrics
+    found = read_info(train(whole, data, RunSettings(out=tmp_path, report=lambda _: None))).metrics
     names = ("rows_given", "rows_held_out", "rows_black", "rows_merged", "rows")
     assert [found[name] for name in names] == [40, 0, 1, 2, 37]
     assert found["public_exact_copies"] == 3
@@ -93,7 +93,7 @@ def test_the_page_of_a_run_whose_recipe_was_changed_says_so(
     run: Path, data: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(run, tmp_path / "run"))
-    train(TINY, data, out, resume=True, report=lambda _: None)
+    train(TINY, data, RunSettings(out=out, report=lambda _: None, resume=True))
     page = _page(out / "vgg11.safetensors", TINY, data)
     assert "no recipe alone leads to these weights" in page
     assert TINY.with_epochs(1).sha256() in page

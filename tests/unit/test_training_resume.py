@@ -21,7 +21,7 @@ from tests.unit.test_training_run import NARROW, faces, recipe
 from training import distill as distillation
 from training.config import Recipe, SoftLabels
 from training.run_state import Restored, recipes_of
-from training.train import fit
+from training.train import RunSettings, fit
 
 SPLITS = {"Training": faces(24), "PublicTest": faces(12)}
 
@@ -47,13 +47,13 @@ def begin(out: Path, recipe: Recipe, step: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.progress.LOG_EVERY_S", 0.0)
         with pytest.raises(Stopped):
-            fit(recipe, *SPLITS.values(), out, report=stop, checkpoint_every_s=0.0)
+            fit(recipe, *SPLITS.values(), RunSettings(out=out, report=stop, checkpoint_every_s=0.0))
     assert saved(out)["step"] == step
 
 
 def go_on(out: Path, recipe: Recipe) -> list[str]:
     lines: list[str] = []
-    fit(recipe, *SPLITS.values(), out, resume=True, report=lines.append)
+    fit(recipe, *SPLITS.values(), RunSettings(out=out, report=lines.append, resume=True))
     return lines
 
 
@@ -124,7 +124,12 @@ def test_a_run_does_not_go_on_with_other_data(run: Path) -> None:
         (SPLITS["Training"], faces(11), "begun with other PublicTest rows"),
     ]:
         with pytest.raises(WeightsError, match=words) as told:
-            fit(recipe(), training, validation, run, resume=True, report=lambda _: None)
+            fit(
+                recipe(),
+                training,
+                validation,
+                RunSettings(out=run, report=lambda _: None, resume=True),
+            )
         assert "\n" not in str(told.value)
     assert (run / "run.pt").read_bytes() == before
 
@@ -188,13 +193,13 @@ def test_a_run_that_diverges_ends_and_keeps_its_last_good_checkpoint(tmp_path: P
     before = (tmp_path / "run.pt").read_bytes()
     wild = dataclasses.replace(recipe(), lr=1e4, weight_decay=1e38)
     for every_s in (0.0, 300.0):  # noticed at a checkpoint, and at the epoch's end
+        run = RunSettings(
+            out=tmp_path, report=lambda _: None, resume=True, checkpoint_every_s=every_s
+        )
         with pytest.raises(
             UsageError, match=r"diverged by step 1[02]: .* resume it .* lr="
         ) as told:
-            fit(
-                wild, *SPLITS.values(), tmp_path, resume=True, report=lambda _: None,
-                checkpoint_every_s=every_s,
-            )  # fmt: skip
+            fit(wild, *SPLITS.values(), run)
         assert "\n" not in str(told.value)
     assert (tmp_path / "run.pt").read_bytes() == before
     assert not (tmp_path / "vgg11.safetensors").exists()
@@ -207,7 +212,7 @@ def test_what_another_run_left_is_not_overwritten(tmp_path: Path) -> None:
         left = tmp_path / name
         left.write_text("hours of work")
         with pytest.raises(UsageError, match=f"{name} of another run is there"):
-            fit(recipe(), *SPLITS.values(), tmp_path, report=lambda _: None)
+            fit(recipe(), *SPLITS.values(), RunSettings(out=tmp_path, report=lambda _: None))
         assert left.read_text() == "hours of work"
         left.unlink()
 
@@ -218,14 +223,14 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     def begin_another(line: str) -> None:
         if not told and line.startswith("tiny: "):
             with pytest.raises(UsageError, match=f"another training is under way in {tmp_path};"):
-                fit(recipe(), *SPLITS.values(), tmp_path, report=lambda _: None)
+                fit(recipe(), *SPLITS.values(), RunSettings(out=tmp_path, report=lambda _: None))
             soft = SoftLabels(share=0.6, teachers=("tiny",))
             student = dataclasses.replace(recipe(), soft_labels=soft)
             with pytest.raises(UsageError, match="another training is under way"):
                 distillation.distill(student, tmp_path / "none", tmp_path, report=lambda _: None)
             told.append(line)
 
-    fit(recipe().with_epochs(1), *SPLITS.values(), tmp_path, report=begin_another)
+    fit(recipe().with_epochs(1), *SPLITS.values(), RunSettings(out=tmp_path, report=begin_another))
     assert len(told) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "metrics.csv", "recipe.json", "run.pt", "vgg11.safetensors",
@@ -242,7 +247,7 @@ def test_who_was_killed_holds_no_folder(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 1
-    fit(recipe().with_epochs(1), *SPLITS.values(), tmp_path, report=lambda _: None)
+    fit(recipe().with_epochs(1), *SPLITS.values(), RunSettings(out=tmp_path, report=lambda _: None))
     assert (tmp_path / "vgg11.safetensors").is_file()
 
 
@@ -252,7 +257,7 @@ def test_a_folder_with_a_table_of_epochs_can_be_gone_on_with(tmp_path: Path) -> 
             raise Stopped
 
     with pytest.raises(Stopped):
-        fit(recipe(), *SPLITS.values(), tmp_path, report=stop)
+        fit(recipe(), *SPLITS.values(), RunSettings(out=tmp_path, report=stop))
     (tmp_path / "metrics.csv").unlink()
     assert "resumed at step 6 of 18" in go_on(tmp_path, recipe())
     assert (tmp_path / "metrics.csv").read_text().count("\n") == 4
@@ -275,7 +280,7 @@ def test_a_distillation_keeps_no_network_that_has_learned_from_other_rows(tmp_pa
     finished = dataclasses.replace(recipe(), official_counts=False).with_epochs(1)
     folder = tmp_path / "teacher"
     lines: list[str] = []
-    fit(finished, *SPLITS.values(), folder, report=lambda _: None)
+    fit(finished, *SPLITS.values(), RunSettings(out=folder, report=lambda _: None))
     data = write_csv(tmp_path / "faces.csv", SPLITS)
     weights = distillation._finished(finished, data, folder, "cpu", lines.append)
     assert lines == [f"{weights} is there already"]

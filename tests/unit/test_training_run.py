@@ -23,7 +23,7 @@ from training.batches import Batches
 from training.config import Augmentation, Recipe, Stage
 from training.fer2013 import Split
 from training.rows import epoch_order, training_rows
-from training.train import fit
+from training.train import RunSettings, fit
 
 _SCRIPT = """
 import os, signal, sys
@@ -32,7 +32,7 @@ from pathlib import Path
 import training.progress
 from model import vgg
 from tests.unit.test_training_run import NARROW, faces, recipe
-from training.train import fit
+from training.train import RunSettings, fit
 vgg._WIDTHS = NARROW
 training.progress.LOG_EVERY_S = 0.0
 out, how = Path(sys.argv[1]), sys.argv[2]
@@ -40,8 +40,8 @@ def report(line):
     print(line, flush=True)
     if how == "killed" and line.startswith("epoch 2 step 9/18"):
         os.kill(os.getpid(), signal.SIGKILL)
-fit(recipe(), faces(24), faces(12), out, resume=how == "resume", report=report,
-    checkpoint_every_s=0.0)
+run = RunSettings(out=out, report=report, resume=how == "resume", checkpoint_every_s=0.0)
+fit(recipe(), faces(24), faces(12), run)
 """
 
 NARROW = (8, 8, 16, 16, 16)
@@ -131,7 +131,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of one epoch."""
     out = tmp_path_factory.mktemp("run")
     short = recipe().with_epochs(1)
-    fit(short, faces(24), faces(12), out, report=lambda _: None)
+    fit(short, faces(24), faces(12), RunSettings(out=out, report=lambda _: None))
     return out
 
 
@@ -148,7 +148,7 @@ def test_a_run_leaves_weights_that_say_where_they_come_from(run: Path) -> None:
 
 def test_a_folder_with_a_run_is_not_overwritten(run: Path) -> None:
     with pytest.raises(UsageError, match="holds a run already"):
-        fit(recipe(), faces(24), faces(12), run, report=lambda _: None)
+        fit(recipe(), faces(24), faces(12), RunSettings(out=run, report=lambda _: None))
 
 
 def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(
@@ -157,22 +157,32 @@ def test_a_run_resumes_with_more_epochs_but_not_with_another_batch(
     out = Path(shutil.copytree(run, tmp_path / "run"))
     other = dataclasses.replace(recipe(), batch=6)
     with pytest.raises(WeightsError, match="begun with batch = 4"):
-        fit(other, faces(24), faces(12), out, resume=True, report=lambda _: None)
+        fit(other, faces(24), faces(12), RunSettings(out=out, report=lambda _: None, resume=True))
     lines: list[str] = []
-    fit(recipe(), faces(24), faces(12), out, resume=True, report=lines.append)
+    fit(recipe(), faces(24), faces(12), RunSettings(out=out, report=lines.append, resume=True))
     assert "resumed at step 6 of 18, with another augmentation, stages" in lines
     assert read_info(out / "vgg11.safetensors").recipe_sha256 == recipe().sha256()
 
 
 def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no run to resume"):
-        fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
+        fit(
+            recipe(),
+            faces(24),
+            faces(12),
+            RunSettings(out=tmp_path, report=lambda _: None, resume=True),
+        )
     half = io.BytesIO()
     torch.save({"recipe": recipe().canonical(), "step": 3}, half)
     for content in (b"cut off", half.getvalue(), *JUNK):
         (tmp_path / "run.pt").write_bytes(content)
         with pytest.raises(WeightsError, match="no checkpoint"):
-            fit(recipe(), faces(24), faces(12), tmp_path, resume=True, report=lambda _: None)
+            fit(
+                recipe(),
+                faces(24),
+                faces(12),
+                RunSettings(out=tmp_path, report=lambda _: None, resume=True),
+            )
 
 
 def test_a_device_without_room_is_told_with_what_takes_less(
@@ -183,7 +193,7 @@ def test_a_device_without_room_is_told_with_what_takes_less(
 
     monkeypatch.setattr("model.vgg.VGG.forward", refuse)
     with pytest.raises(UsageError, match=r"memory on cpu: .* a recipe with a smaller batch"):
-        fit(recipe(), faces(24), faces(12), tmp_path, report=lambda _: None)
+        fit(recipe(), faces(24), faces(12), RunSettings(out=tmp_path, report=lambda _: None))
 
 
 def test_a_run_starts_from_given_weights(run: Path, tmp_path: Path) -> None:
@@ -192,9 +202,7 @@ def test_a_run_starts_from_given_weights(run: Path, tmp_path: Path) -> None:
         still,
         faces(24),
         faces(12),
-        tmp_path,
-        init=run / "vgg11.safetensors",
-        report=lambda _: None,
+        RunSettings(out=tmp_path, report=lambda _: None, init=run / "vgg11.safetensors"),
     )
     before, after = (
         load_weights(run / "vgg11.safetensors")[0],
@@ -208,7 +216,12 @@ def test_weights_of_another_architecture_are_no_start(run: Path, tmp_path: Path)
     larger = dataclasses.replace(recipe(), architecture="vgg13")
     weights = run / "vgg11.safetensors"
     with pytest.raises(WeightsError, match="is vgg11"):
-        fit(larger, faces(24), faces(12), tmp_path, init=weights, report=lambda _: None)
+        fit(
+            larger,
+            faces(24),
+            faces(12),
+            RunSettings(out=tmp_path, report=lambda _: None, init=weights),
+        )
 
 
 def test_black_rows_go_and_copies_become_one_row() -> None:
@@ -236,7 +249,7 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
 def test_the_average_is_scored_with_its_own_statistics(tmp_path: Path) -> None:
     settings = recipe()
-    fit(settings, faces(24), faces(12), tmp_path, report=lambda _: None)
+    fit(settings, faces(24), faces(12), RunSettings(out=tmp_path, report=lambda _: None))
     average = torch.load(tmp_path / "run.pt", weights_only=True)["average"]
     batches = Batches(settings, training_rows(faces(24), settings, "cpu"), "cpu")
     last = range(batches.total - settings.ema_norms, batches.total)

@@ -18,7 +18,7 @@ from training.reliability import softmax
 from training.rows import training_rows
 from training.scoring import Looking, ask
 from training.soft_labels import load_soft_labels, make_soft_labels
-from training.train import fit
+from training.train import RunSettings, fit
 
 NARROW = (8, 8, 16, 16, 16)
 TRAINING, PUBLIC = drawn_split(64, 1), drawn_split(28, 2)
@@ -39,7 +39,7 @@ def teachers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for fold in ("1/2", "2/2"):
         recipe = dataclasses.replace(_short(), fold=fold)
         folder = tmp_path_factory.mktemp("teacher")
-        found.append(fit(recipe, TRAINING, PUBLIC, folder, report=_silent))
+        found.append(fit(recipe, TRAINING, PUBLIC, RunSettings(out=folder, report=_silent)))
     return found
 
 
@@ -83,7 +83,7 @@ def test_a_row_without_a_teacher_is_told(teachers: list[Path], tmp_path: Path) -
 
 
 def test_a_network_that_has_seen_every_row_is_no_teacher(tmp_path: Path) -> None:
-    weights = fit(_short(), TRAINING, PUBLIC, tmp_path, report=_silent)
+    weights = fit(_short(), TRAINING, PUBLIC, RunSettings(out=tmp_path, report=_silent))
     with pytest.raises(WeightsError, match="learned from all of Training"):
         make_soft_labels([weights], TRAINING, tmp_path / "soft", report=_silent)
 
@@ -91,7 +91,7 @@ def test_a_network_that_has_seen_every_row_is_no_teacher(tmp_path: Path) -> None
 def test_a_network_that_has_seen_every_row_is_asked_about_them_on_request(
     teachers: list[Path], tmp_path: Path
 ) -> None:
-    weights = fit(_short(), TRAINING, PUBLIC, tmp_path, report=_silent)
+    weights = fit(_short(), TRAINING, PUBLIC, RunSettings(out=tmp_path, report=_silent))
     lines: list[str] = []
     path = tmp_path / "soft"
     make_soft_labels([weights], TRAINING, path, in_sample=True, report=lines.append)
