@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.metrics import Counts, Floats, accuracy, macro_f1, macro_recall
+from training.metrics import Counts, Float64s, accuracy, macro_f1, macro_recall
 
 DRAWS = 10_000
 SEED = 0
@@ -43,7 +43,7 @@ def intervals(confusion: Counts, draws: int = DRAWS, seed: int = SEED) -> Interv
     )
 
 
-def _middle(values: Floats) -> Interval:
+def _middle(values: Float64s) -> Interval:
     edge = 50 * (1 - COVER)
     low, high = np.percentile(values, [edge, 100 - edge]).tolist()
     return low, high

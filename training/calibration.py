@@ -13,7 +13,7 @@ from mien.contract.analyses import Views
 from model.checkpoint import WeightsInfo, describe_anew, read_info
 from model.preprocessing import VIEW_COUNTS, VIEWS
 from training.fer2013 import load_split
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Float64s
 from training.reliability import calibration_error, negative_log_likelihood, reliability, softmax
 from training.scoring import Looking, OnPictures, ask
 
@@ -94,7 +94,7 @@ def calibrate(
     return found
 
 
-def judge(views: Views, logits: Floats, labels: Counts) -> Calibration:
+def judge(views: Views, logits: Float64s, labels: Counts) -> Calibration:
     """Fits a temperature on one half of logits (n, 7) and labels (n,), judges it on the other."""
     fitted = fit_temperature(torch.from_numpy(logits[SEEN]), torch.from_numpy(labels[SEEN]))
     temperature, truth = round(fitted, 4), labels[UNSEEN]

@@ -9,7 +9,7 @@ import numpy as np
 
 from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Float64s
 from training.reliability import Bin
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def reliability_diagram(before: Sequence[Bin], after: Sequence[Bin]) -> str:
     return _svg(figure)
 
 
-def risk_coverage(curve: Floats) -> str:
+def risk_coverage(curve: Float64s) -> str:
     """The share of mistakes (n,) among the 1, 2, ... n surest faces."""
     figure = _figure(1, 5.0, 3.4)
     (axes,) = figure.axes

@@ -14,7 +14,7 @@ from training.figures import Figures, figures
 from training.leakage import find_copies
 from training.likeness import NEAR
 from training.mcnemar import compare
-from training.metrics import Floats
+from training.metrics import Float64s
 from training.scoring import Answers, Averaging, Looking, OnPictures, ask, rows_sha256, vote
 
 Names = Sequence[str | Path]
@@ -25,8 +25,8 @@ class _Votes:
     """Probabilities (n, 7) of some networks together, and who they are."""
 
     members: tuple[Member, ...]
-    calibrated: Floats
-    uncalibrated: Floats
+    calibrated: Float64s
+    uncalibrated: Float64s
 
 
 def evaluate(

@@ -6,7 +6,7 @@ from training.bootstrap import Interval, intervals
 from training.metrics import (
     ClassScore,
     Counts,
-    Floats,
+    Float64s,
     accuracy,
     class_scores,
     confusion_matrix,
@@ -63,7 +63,7 @@ class Figures:
     risk_coverage: tuple[RiskPoint, ...]
 
 
-def figures(labels: Counts, probabilities: Floats, uncalibrated: Floats) -> Figures:
+def figures(labels: Counts, probabilities: Float64s, uncalibrated: Float64s) -> Figures:
     """The figures of probabilities (n, 7), and of those at temperature 1, against labels (n,).
 
     n must be at least 1.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mien.contract.expressions import EXPRESSIONS
 
-Floats = npt.NDArray[np.float64]
+Float64s = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 _SIZE = len(EXPRESSIONS)
@@ -36,32 +36,32 @@ def confusion_matrix(labels: Counts, answers: Counts) -> Counts:
     return cells.reshape(_SIZE, _SIZE).astype(np.int64)
 
 
-def accuracy(confusion: Counts) -> Floats:
+def accuracy(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (...): the share of all rows that were told right."""
     return _share(_right(confusion).sum(-1), confusion.sum((-2, -1)))
 
 
-def recalls(confusion: Counts) -> Floats:
+def recalls(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): per label, the share that was told right; 0 without a row."""
     return _share(_right(confusion), confusion.sum(-1))
 
 
-def precisions(confusion: Counts) -> Floats:
+def precisions(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): per answer, the share that was right; 0 where it was not given."""
     return _share(_right(confusion), confusion.sum(-2))
 
 
-def f1_scores(confusion: Counts) -> Floats:
+def f1_scores(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): harmonic means of precision and recall."""
     return _share(2 * _right(confusion), confusion.sum(-1) + confusion.sum(-2))
 
 
-def macro_recall(confusion: Counts) -> Floats:
+def macro_recall(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
     return np.asarray(recalls(confusion).mean(-1))
 
 
-def macro_f1(confusion: Counts) -> Floats:
+def macro_f1(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
     return np.asarray(f1_scores(confusion).mean(-1))
 
@@ -89,6 +89,6 @@ def _right(confusion: Counts) -> Counts:
     return np.asarray(np.diagonal(confusion, axis1=-2, axis2=-1))
 
 
-def _share(part: Counts, whole: Counts) -> Floats:
+def _share(part: Counts, whole: Counts) -> Float64s:
     """0 where there is nothing to share."""
     return np.asarray(part / np.maximum(whole, 1), dtype=np.float64)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Float64s
 
 BINS = 15
 CHANCE_DRAWS = 500
@@ -24,20 +24,20 @@ class Bin:
     """What came true, 0-1; 0 where there is no face."""
 
 
-def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+def softmax(logits: Float64s, temperature: float = 1.0) -> Float64s:
     """Logits (n, 7) -> probabilities (n, 7)."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def negative_log_likelihood(probabilities: Floats, labels: Counts) -> float:
+def negative_log_likelihood(probabilities: Float64s, labels: Counts) -> float:
     """Mean over the faces, in nats."""
     of_truth = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean())
 
 
-def brier_score(probabilities: Floats, labels: Counts) -> float:
+def brier_score(probabilities: Float64s, labels: Counts) -> float:
     """Mean squared distance to the truth over all classes, 0-2.
 
     Source: Brier, Verification of forecasts expressed in terms of probability, 1950.
@@ -46,7 +46,7 @@ def brier_score(probabilities: Floats, labels: Counts) -> float:
     return float(((probabilities - truth) ** 2).sum(1).mean())
 
 
-def reliability(probabilities: Floats, labels: Counts, bins: int = BINS) -> tuple[Bin, ...]:
+def reliability(probabilities: Float64s, labels: Counts, bins: int = BINS) -> tuple[Bin, ...]:
     """The faces by the probability of their likeliest expression, in bins of the same width."""
     said = probabilities.max(1)
     right = probabilities.argmax(1) == labels
@@ -70,7 +70,7 @@ def calibration_error(table: tuple[Bin, ...]) -> float:
     return sum(row.count * abs(row.probability - row.accuracy) for row in table) / total
 
 
-def error_by_chance(probabilities: Floats, bins: int = BINS) -> tuple[float, float]:
+def error_by_chance(probabilities: Float64s, bins: int = BINS) -> tuple[float, float]:
     """Between which errors 95 % of perfect answers would lie: few faces never come out at 0.
 
     Labels are drawn as the probabilities (n, 7) say, so the error of each draw is chance alone.
@@ -83,5 +83,5 @@ def error_by_chance(probabilities: Floats, bins: int = BINS) -> tuple[float, flo
     return low, high
 
 
-def _places(said: Floats, bins: int) -> Counts:
+def _places(said: Float64s, bins: int) -> Counts:
     return np.clip(np.ceil(said * bins).astype(np.int64) - 1, 0, bins - 1)

@@ -13,7 +13,7 @@ from training.charts import confusion, curves, missing_library, reliability_diag
 from training.config import Recipe
 from training.fer2013 import load_split
 from training.figures import Figures, figures
-from training.metrics import Counts, Floats, confusion_matrix, percent
+from training.metrics import Counts, Float64s, confusion_matrix, percent
 from training.reliability import reliability, softmax
 from training.risk_coverage import risk_curve
 from training.run_output import METRICS_FILE
@@ -61,7 +61,7 @@ def report_page(
     info: WeightsInfo,
     recipe: Recipe,
     epochs: list[dict[str, str]],
-    logits: Floats,
+    logits: Float64s,
     labels: Counts,
     temperature: float,
 ) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Float64s
 
 COVERAGES = tuple(percent / 100 for percent in range(5, 101, 5))
 
@@ -21,14 +21,14 @@ class RiskPoint:
     """The lowest probability that is answered, 0-1."""
 
 
-def risk_curve(probabilities: Floats, labels: Counts) -> Floats:
+def risk_curve(probabilities: Float64s, labels: Counts) -> Float64s:
     """(n,): the share of mistakes among the 1, 2, ... n surest faces of probabilities (n, 7)."""
     order = np.argsort(-probabilities.max(1), kind="stable")
     wrong = (probabilities.argmax(1) != labels)[order]
     return np.asarray(np.cumsum(wrong) / np.arange(1, len(labels) + 1))
 
 
-def area_under(curve: Floats) -> float:
+def area_under(curve: Float64s) -> float:
     """Mean risk over all coverages, 0-1: lower is better.
 
     Source: Geifman et al., Bias-reduced uncertainty estimation, arXiv:1805.08206.
@@ -36,7 +36,7 @@ def area_under(curve: Floats) -> float:
     return float(curve.mean())
 
 
-def risk_points(probabilities: Floats, labels: Counts) -> tuple[RiskPoint, ...]:
+def risk_points(probabilities: Float64s, labels: Counts) -> tuple[RiskPoint, ...]:
     """The curve at every twentieth of the coverage."""
     curve = risk_curve(probabilities, labels)
     said = np.sort(probabilities.max(1))[::-1]

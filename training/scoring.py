@@ -18,7 +18,7 @@ from model.preprocessing import VIEW_COUNTS, VIEWS
 from model.room import room_on
 from model.vgg import INPUT_SIZES_PX
 from training.fer2013 import Split
-from training.metrics import Floats
+from training.metrics import Float64s
 from training.reliability import softmax
 
 Averaging = Literal["probabilities", "logits"]
@@ -86,7 +86,7 @@ class Answers:
     info: WeightsInfo
     temperature: float
     """That its weights have for these views; 1 where they have none."""
-    logits: Floats
+    logits: Float64s
     """float64 (n, 7): the mean over the views, in the split's order."""
 
 
@@ -116,7 +116,7 @@ def ask(
 
 def vote(
     answers: Sequence[Answers], average: Averaging = "probabilities", *, calibrated: bool = True
-) -> Floats:
+) -> Float64s:
     """Probabilities (n, 7) of all networks together; of one alone they are its own.
 
     calibrated: every network's logits are divided by its temperature before they are averaged.

@@ -12,12 +12,12 @@ from model.classifier import Classifier
 from tests.splits import PUBLIC_ROWS
 from training.calibration import UNSEEN, calibrate, fit_temperature, judge
 from training.fer2013 import load_split
-from training.metrics import Counts, Floats
+from training.metrics import Counts, Float64s
 from training.reliability import softmax
 from training.scoring import Looking, ask
 
 
-def told(true_temperature: float, count: int = 20_000) -> tuple[Floats, Counts]:
+def told(true_temperature: float, count: int = 20_000) -> tuple[Float64s, Counts]:
     """Logits, and labels that are drawn as their probabilities at that temperature say."""
     random = np.random.default_rng(0)
     logits = random.normal(size=(count, 7)) * 3

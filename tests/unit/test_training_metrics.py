@@ -16,13 +16,13 @@ from sklearn.metrics import (
 
 from mien.contract.expressions import EXPRESSIONS
 from training.figures import Figures, figures
-from training.metrics import Counts, Floats, percent
+from training.metrics import Counts, Float64s, percent
 from training.reliability import calibration_error, error_by_chance, reliability, softmax
 
 CLASSES = list(range(7))
 
 
-def answers(seed: int, count: int, classes: int = 7) -> tuple[Counts, Floats, Floats]:
+def answers(seed: int, count: int, classes: int = 7) -> tuple[Counts, Float64s, Float64s]:
     """Labels of the first so many classes, and answers that lean towards them."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, count)
@@ -31,7 +31,7 @@ def answers(seed: int, count: int, classes: int = 7) -> tuple[Counts, Floats, Fl
     return labels, softmax(logits, 1.3), softmax(logits)
 
 
-def found(seed: int, count: int, classes: int = 7) -> tuple[Figures, Counts, Floats]:
+def found(seed: int, count: int, classes: int = 7) -> tuple[Figures, Counts, Float64s]:
     labels, probabilities, uncalibrated = answers(seed, count, classes)
     return figures(labels, probabilities, uncalibrated), labels, probabilities
 
