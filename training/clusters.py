@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from training.likeness import NEAR, ROWS_AT_ONCE, signatures
+from training.similarity import NEAR, ROWS_AT_ONCE, signatures
 
 _BLOCK_PX = 4
 

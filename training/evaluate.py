@@ -12,10 +12,10 @@ from training.evaluation import Evaluation, Member, Rival, WithoutCopies
 from training.fer2013 import SPLITS, Split, load_split
 from training.figures import Figures, figures
 from training.leakage import find_copies
-from training.likeness import NEAR
 from training.mcnemar import compare
 from training.metrics import Float64s
 from training.scoring import Answers, Averaging, Looking, OnPictures, ask, rows_sha256, vote
+from training.similarity import NEAR
 
 Names = Sequence[str | Path]
 

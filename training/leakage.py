@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.fer2013 import Split
-from training.likeness import NEAR, ROWS_AT_ONCE, signatures
+from training.similarity import NEAR, ROWS_AT_ONCE, signatures
 
 _BLOCK_PX = 3
 

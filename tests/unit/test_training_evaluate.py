@@ -13,9 +13,9 @@ from model.checkpoint import load_weights, read_info, save_weights
 from tests.splits import COPIES, PUBLIC_ROWS, write_csv
 from training.evaluate import evaluate
 from training.fer2013 import load_split
-from training.likeness import NEAR
 from training.reliability import softmax
 from training.scoring import Answers, Looking, ask, rows_sha256, vote
+from training.similarity import NEAR
 
 
 def test_the_json_has_its_documented_keys(whole: Path, weights: Path) -> None:

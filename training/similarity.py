@@ -1,4 +1,4 @@
-"""How alike two pictures are, whatever their light: what tells copies of one photo."""
+"""How similar two pictures are, whatever their light: what tells copies of one photo."""
 
 import numpy as np
 import numpy.typing as npt
