@@ -19,7 +19,7 @@ from torchvision import transforms  # type: ignore[import-untyped]
 from torchvision.transforms.functional import to_tensor  # type: ignore[import-untyped]
 
 from mien.contract.expressions import EXPRESSIONS
-from model.checkpoint import WeightsInfo, load_weights
+from model.weights_file import WeightsInfo, load_weights
 
 
 def annotate(

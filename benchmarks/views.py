@@ -22,10 +22,10 @@ import torch
 from benchmarks.machine import describe_machine
 from mien.contract.analyses import Views
 from mien.contract.pictures import Pixels
-from model.checkpoint import load_weights
 from model.classifier import Classifier, fastest_dtype
 from model.memory import keep_memory
 from model.pipeline import choose_device
+from model.weights_file import load_weights
 
 FACES = 16
 POINTS = ("accuracy", "accuracy_interval", "macro_recall", "ece")

@@ -29,10 +29,10 @@ from benchmarks.wild_finds import DETECTORS, Finds, Key, search_once
 from benchmarks.wild_scenes import SURROUNDS, scenes
 from mien.contract.analyses import DetectorName
 from mien.contract.pictures import Pixels
-from model.checkpoint import load_weights
 from model.classifier import Classifier
 from model.crops import CropGeometry, face_crops
 from model.memory import keep_memory
+from model.weights_file import load_weights
 from training.fer2013 import Split, load_split
 
 RESULTS = Path(__file__).parent / "results" / "wild.json"

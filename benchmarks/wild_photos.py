@@ -27,9 +27,9 @@ from mien.contract.analyses import AnalysisSettings
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Frame
 from mien.contract.geometry import plan_analysis
-from model.checkpoint import load_weights
 from model.memory import keep_memory
 from model.pipeline import ExpressionPipeline
+from model.weights_file import load_weights
 from producer.analysis_image import shrink
 from producer.source import open_source
 from workers.rgb import to_rgb

@@ -22,8 +22,8 @@ from mien.contract.analyses import AnalysisImage, AnalysisSettings, FrameAnalysi
 from mien.contract.geometry import plan_analysis
 from mien.cores import shared_cores
 from mien.transport.wire import Encoding, decode_image, encode_image
-from model.checkpoint import read_info
 from model.pipeline import ExpressionPipeline
+from model.weights_file import read_info
 from producer.analysis_image import shrink
 from producer.source import open_source
 from workers.rgb import to_rgb

@@ -23,8 +23,8 @@ from mien.pipelines import Pipelines
 from mien.stages import StageGroup
 from mien.transport.ports import WorkPort
 from mien.transport.redis import RedisTransport
-from model.checkpoint import shipped_weights
 from model.memory import keep_memory
+from model.weights_file import shipped_weights
 from workers.analyzer import Analyzer
 
 THREADS = 2

@@ -22,9 +22,9 @@ from mien.cores import shared_cores, shared_threads
 from mien.embedded import run
 from mien.pipelines import Pipelines
 from mien.stream import Outcome
-from model.checkpoint import load_weights
 from model.classifier import Classifier
 from model.pipeline import choose_device
+from model.weights_file import load_weights
 from producer.addresses import kind_of_name
 
 BATCH = 64

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.errors import WeightsError
-from model.checkpoint import read_info
+from model.weights_file import read_info
 
 if TYPE_CHECKING:
     from model.pipeline import ExpressionPipeline
@@ -61,7 +61,7 @@ class Pipelines:
             UsageError: there is no such device.
             WeightsError: weights are damaged.
         """
-        from model.checkpoint import load_weights
+        from model.weights_file import load_weights
 
         device = self.device
         for name in self._weights.values():

@@ -7,7 +7,7 @@ from pathlib import Path
 from mien.contract.atomic import check_target
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.requests import RunRequest
-from model.checkpoint import WEIGHTS_FOLDER, read_info, weights_path
+from model.weights_file import WEIGHTS_FOLDER, read_info, weights_path
 from producer.addresses import kind_of_name, local_path
 from workers.results import check_results
 

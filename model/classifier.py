@@ -11,11 +11,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from mien.contract.analyses import Floats, Views
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Pixels
-from model.checkpoint import WeightsInfo
 from model.packed import packed
 from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare
 from model.transfer import to_device
 from model.vgg import VGG
+from model.weights_file import WeightsInfo
 
 _CHUNK = {"cpu": 64, "cuda": 1024}
 """Pictures in one pass of the network, views counted; more gain nothing."""

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from mien.contract.errors import WeightsError
-from model.checkpoint import WeightsInfo, fill_model, save_weights
 from model.torch_files import UNREADABLE
 from model.vgg import ARCHITECTURES, VGG
+from model.weights_file import WeightsInfo, fill_model, save_weights
 
 BASELINE_INPUT_PX = 44
 """Those scripts train on 44 px windows of the 48 px faces, with pixels in [0, 1] as they are."""

@@ -15,12 +15,12 @@ from mien.contract.analyses import AnalysisSettings, Floats, FrameAnalysis
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.pictures import Pixels
 from mien.contract.requests import check_device_name
-from model.checkpoint import WeightsInfo, load_weights
 from model.classifier import Classifier
 from model.crops import GEOMETRY, face_crops
 from model.detection import Detections
 from model.detectors import make_detector
 from model.room import room_on
+from model.weights_file import WeightsInfo, load_weights
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from mien.contract.analyses import Views
-from model.checkpoint import WeightsInfo, describe_anew, read_info
 from model.preprocessing import VIEW_COUNTS, VIEWS
+from model.weights_file import WeightsInfo, describe_anew, read_info
 from training.fer2013 import load_split
 from training.metrics import Counts, Float64s
 from training.reliability import calibration_error, negative_log_likelihood, reliability, softmax

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mien.contract.errors import UsageError, WeightsError
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from training.checkpoints import DivergedError
 from training.config import Recipe
 from training.fer2013 import load_split

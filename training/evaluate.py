@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.contract.errors import SourceError, UsageError
-from model.checkpoint import load_weights
 from model.preprocessing import VIEW_COUNTS
+from model.weights_file import load_weights
 from training.calibration import UNSEEN
 from training.evaluation import Evaluation, Member, Rival, WithoutCopies
 from training.fer2013 import SPLITS, Split, load_split

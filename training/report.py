@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.contract.atomic import write_whole
 from mien.contract.errors import SourceError
-from model.checkpoint import WeightsInfo, read_info
+from model.weights_file import WeightsInfo, read_info
 from training.calibration import UNSEEN
 from training.charts import confusion, curves, missing_library, reliability_diagram, risk_coverage
 from training.config import Recipe

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mien.contract.atomic import write_whole
 from mien.contract.errors import WeightsError
-from model.checkpoint import WeightsInfo, save_weights
 from model.vgg import VGG
+from model.weights_file import WeightsInfo, save_weights
 from training.config import Recipe
 from training.precision import precision_on
 from training.provenance import commit

@@ -11,9 +11,9 @@ import torch
 
 from mien.contract.atomic import write_whole
 from mien.contract.errors import WeightsError
-from model.checkpoint import fill_model
 from model.torch_files import UNREADABLE
 from model.vgg import VGG
+from model.weights_file import fill_model
 from training.config import Recipe
 
 RUN_FILE = "run.pt"

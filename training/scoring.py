@@ -12,11 +12,11 @@ import torch
 from mien.contract.analyses import Views
 from mien.contract.errors import UsageError
 from mien.contract.pictures import Pixels
-from model.checkpoint import WeightsInfo, load_weights, weights_path
 from model.classifier import Classifier
 from model.preprocessing import VIEW_COUNTS, VIEWS
 from model.room import room_on
 from model.vgg import INPUT_SIZES_PX
+from model.weights_file import WeightsInfo, load_weights, weights_path
 from training.fer2013 import Split
 from training.metrics import Float64s
 from training.reliability import softmax

@@ -21,7 +21,7 @@ from mien.contract.analyses import Views
 from mien.contract.atomic import write_whole
 from mien.contract.errors import SourceError, UsageError, WeightsError
 from mien.contract.expressions import EXPRESSIONS
-from model.checkpoint import WeightsInfo, read_info
+from model.weights_file import WeightsInfo, read_info
 from training.config import Recipe
 from training.fer2013 import Split
 from training.metrics import percent

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from mien.contract.errors import UsageError, WeightsError
-from model.checkpoint import load_weights
 from model.room import room_on
 from model.vgg import VGG
+from model.weights_file import load_weights
 from training.batches import Batches
 from training.checkpoints import CHECKPOINT_EVERY_S, Checkpoints
 from training.config import Recipe

@@ -8,7 +8,7 @@ from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.jobs.record import JobRecord
 from mien.jobs.secrets import reveal
-from model.checkpoint import DEFAULT_WEIGHTS
+from model.weights_file import DEFAULT_WEIGHTS
 
 
 def is_asked_again(

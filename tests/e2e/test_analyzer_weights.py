@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mien.contract.analyses import AnalysisSettings
 from mien.transport.redis import RedisTransport
-from model.checkpoint import read_info, shipped_weights
+from model.weights_file import read_info, shipped_weights
 from tests.analyses import image
 from tests.deployment import analyzer
 from tests.servers import Server

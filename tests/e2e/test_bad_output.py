@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from model.checkpoint import WEIGHTS_FOLDER
+from model.weights_file import WEIGHTS_FOLDER
 from tests.builders import make_clip
 from tests.e2e.forkserver import ForkServer
 

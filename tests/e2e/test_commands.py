@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from model.checkpoint import read_info
 from model.vgg import VGG
+from model.weights_file import read_info
 from tests.e2e.conftest import Mien
 from tests.faces import make_face_clip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.checkpoint import load_weights, read_info
+from model.weights_file import load_weights, read_info
 from tests.conftest import REPOSITORY
 
 BLOCKED = "torch torchvision av cv2 numpy pandas facenet_pytorch safetensors PIL rich redis rq "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.checkpoint import load_weights, read_info
+from model.weights_file import load_weights, read_info
 from tests.drawings import drawn_split, write_csv
 from training import charts
 

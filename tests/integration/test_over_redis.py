@@ -26,7 +26,7 @@ from mien.stream import Stream
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import Superseded
 from mien.transport.redis import RedisTransport
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from producer.source import open_source
 from tests.analyses import SETTINGS
 from tests.faces import make_face_clip

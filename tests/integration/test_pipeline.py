@@ -16,11 +16,11 @@ from mien.contract.analyses import AnalysisSettings, DetectorName, FrameAnalysis
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.pictures import Pixels
 from mien.cores import shared_cores
-from model.checkpoint import WeightsInfo, load_weights, save_weights
 from model.classifier import Classifier, fastest_dtype
 from model.pipeline import ExpressionPipeline, _trouble_with, choose_device
 from model.preprocessing import Normalisation, average_views, prepare
 from model.vgg import VGG
+from model.weights_file import WeightsInfo, load_weights, save_weights
 
 PHOTOS = ("group17_astronauts.jpg", "noface_coffee.png", "astronaut_512.png", "family4_beach.jpg")
 FACES = (17, 0, 1, 4)

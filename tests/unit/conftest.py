@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import WeightsInfo, save_weights
 from model.vgg import VGG
+from model.weights_file import WeightsInfo, save_weights
 from tests.splits import write_csv
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.accuracy_pages import evaluations, pages
 from benchmarks.pages import put
-from model.checkpoint import load_weights
+from model.weights_file import load_weights
 
 
 def test_every_page_shows_what_the_results_say() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from mien.cli import cli
 from mien.contract import atomic
 from mien.contract.errors import SourceError, UsageError, WeightsError
-from model.checkpoint import load_weights, read_info
+from model.weights_file import load_weights, read_info
 from tests.splits import PUBLIC_ROWS
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mien.contract.analyses import AnalysisSettings
 from mien.pipelines import Pipelines
-from model.checkpoint import describe_anew, read_info
+from model.weights_file import describe_anew, read_info
 
 
 def test_the_same_tensors_otherwise_calibrated_are_other_weights(tmp_path: Path) -> None:

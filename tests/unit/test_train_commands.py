@@ -8,7 +8,7 @@ import pytest
 
 from mien.cli import cli
 from mien.contract.errors import MienError
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from tests import splits
 from tests.drawings import drawn_split, write_csv
 from training import charts

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mien.contract.errors import UsageError
-from model.checkpoint import load_weights, read_info, save_weights
 from model.classifier import Classifier
+from model.weights_file import load_weights, read_info, save_weights
 from tests.splits import PUBLIC_ROWS
 from training.calibration import UNSEEN, calibrate, fit_temperature, judge
 from training.fer2013 import load_split

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mien.contract.errors import SourceError, UsageError, WeightsError
-from model.checkpoint import load_weights, read_info, save_weights
+from model.weights_file import load_weights, read_info, save_weights
 from tests.splits import COPIES, PUBLIC_ROWS, write_csv
 from training.evaluate import evaluate
 from training.fer2013 import load_split

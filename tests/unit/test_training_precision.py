@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import read_info
 from model.vgg import VGG
+from model.weights_file import read_info
 from tests.drawings import drawn_split
 from training.batches import Batches
 from training.learning import Learner, make_optimizer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mien.contract.errors import UsageError
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from training.config import Augmentation, Recipe, Stage
 from training.recipe_file import load_recipe, parse_recipe
 from training.schedule import learning_rate

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model import vgg
-from model.checkpoint import load_weights, read_info, save_weights
+from model.weights_file import load_weights, read_info, save_weights
 from tests.drawings import write_csv
 from tests.unit.test_training_run import NARROW, faces, recipe
 from training import charts

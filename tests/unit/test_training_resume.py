@@ -15,7 +15,7 @@ import torch
 
 from mien.contract.errors import UsageError, WeightsError
 from model import vgg
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from tests.drawings import write_csv
 from tests.unit.test_training_run import NARROW, faces, recipe
 from training import distill as distillation

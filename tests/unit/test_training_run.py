@@ -17,8 +17,8 @@ from torch.nn.functional import conv2d
 
 from mien.contract.errors import UsageError, WeightsError
 from model import vgg
-from model.checkpoint import load_weights, read_info
-from tests.unit.test_checkpoint import JUNK
+from model.weights_file import load_weights, read_info
+from tests.unit.test_weights_file import JUNK
 from training.batches import Batches
 from training.config import Augmentation, Recipe, Stage
 from training.fer2013 import Split

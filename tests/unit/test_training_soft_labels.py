@@ -9,7 +9,7 @@ from safetensors.numpy import load, save
 
 from mien.contract.errors import SourceError, UsageError, WeightsError
 from model import vgg
-from model.checkpoint import read_info
+from model.weights_file import read_info
 from tests.drawings import drawn_split, write_csv
 from training.config import Recipe, SoftLabels
 from training.distill import distill, with_soft_labels

@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from mien.contract.errors import UsageError, WeightsError
 from mien.contract.expressions import EXPRESSIONS
-from model.checkpoint import WeightsInfo, load_weights, read_info, save_weights, weights_path
 from model.import_checkpoint import import_checkpoint
 from model.vgg import VGG
+from model.weights_file import WeightsInfo, load_weights, read_info, save_weights, weights_path
 
 _INFO = WeightsInfo(
     architecture="vgg11",
@@ -78,7 +78,7 @@ def test_half_precision_takes_half_the_room(saved: Path) -> None:
 
 def test_the_information_is_read_without_torch(saved: Path) -> None:
     code = (
-        "import sys; from model.checkpoint import read_info; "
+        "import sys; from model.weights_file import read_info; "
         f"print(read_info({str(saved)!r}).input_size_px, 'torch' in sys.modules)"
     )
     told = subprocess.run(
