@@ -19,7 +19,7 @@ from model.classifier import Classifier
 from model.crops import GEOMETRY, face_crops
 from model.detection import Detections
 from model.detectors import make_detector
-from model.room import room_on
+from model.out_of_memory import out_of_memory_as_usage_error
 from model.weights_file import WeightsInfo, load_weights
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class ExpressionPipeline:
         if like is not None and like._shares_with(settings, self.device):
             self.info, self._classifier = like.info, like._classifier
         else:
-            with room_on(self.device, _LESS):
+            with out_of_memory_as_usage_error(self.device, _LESS):
                 self.info, self._classifier = _load(settings, weights, self.device)
         self._settings_sha256 = settings.sha256
         self._geometry = GEOMETRY[settings.detector]
@@ -89,13 +89,13 @@ class ExpressionPipeline:
             UsageError: there is no room for so much on the device.
         """
         times = [time.perf_counter()]
-        with room_on(self.device, _LESS):
+        with out_of_memory_as_usage_error(self.device, _LESS):
             found = self._detector.detect(images)
         times.append(time.perf_counter())
         boxes = [np.round(faces.boxes, 1) for faces in found]
         crops = face_crops(images, boxes, self._geometry)
         times.append(time.perf_counter())
-        with room_on(self.device, _LESS):
+        with out_of_memory_as_usage_error(self.device, _LESS):
             probabilities = np.round(self._classifier.classify(crops), 4)
         times.append(time.perf_counter())
         if on_step is not None:

@@ -13,8 +13,8 @@ from mien.contract.analyses import Views
 from mien.contract.errors import UsageError
 from mien.contract.pictures import Pixels
 from model.classifier import Classifier
+from model.out_of_memory import out_of_memory_as_usage_error
 from model.preprocessing import VIEW_COUNTS, VIEWS
-from model.room import room_on
 from model.vgg import INPUT_SIZES_PX
 from model.weights_file import WeightsInfo, load_weights, weights_path
 from training.fer2013 import Split
@@ -104,7 +104,7 @@ def ask(
     device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
     at_once = max(_FACES_AT_ONCE[device.type], looking.batch or 0)
     parts = [np.zeros((0, len(info.labels)), np.float32)]
-    with room_on(device, "a smaller batch (`mien evaluate --batch`)"):
+    with out_of_memory_as_usage_error(device, "a smaller batch (`mien evaluate --batch`)"):
         classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
         for start in range(0, len(images), at_once):
             parts.append(classifier.logits(images[start : start + at_once]))

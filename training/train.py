@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from mien.contract.errors import UsageError, WeightsError
-from model.room import room_on
+from model.out_of_memory import out_of_memory_as_usage_error
 from model.vgg import VGG
 from model.weights_file import load_weights
 from training.batches import Batches
@@ -79,7 +79,10 @@ def fit(recipe: Recipe, training: Split, validation: Split, run: RunSettings) ->
     """The same on splits in memory, of any number of rows."""
     check_recipe(recipe)
     make_folder(run.out)
-    with alone_in(run.out), room_on(run.device, "a recipe with a smaller batch"):
+    with (
+        alone_in(run.out),
+        out_of_memory_as_usage_error(run.device, "a recipe with a smaller batch"),
+    ):
         _check_folder(run.out, recipe, run.resume)
         return _run(recipe, training, validation, run)
 

@@ -1,4 +1,4 @@
-"""Room on a device: where there is none, one sentence says so instead of torch's report."""
+"""Out of memory on a device: one sentence says so instead of torch's report."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from mien.contract.errors import UsageError
 
 
 @contextmanager
-def room_on(device: torch.device | str, less: str) -> Iterator[None]:
+def out_of_memory_as_usage_error(device: torch.device | str, less: str) -> Iterator[None]:
     """For what takes memory on the device; `less` names what would take less of it.
 
     Raises:
