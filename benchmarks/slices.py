@@ -28,7 +28,7 @@ from model.memory import keep_memory
 from training.bootstrap import intervals
 from training.fer2013 import load_split
 from training.metrics import Counts, accuracy, confusion_matrix, macro_recall
-from training.scoring import PRECISIONS, Looking, ask
+from training.scoring import PRECISIONS, ScoringOptions, ask
 
 RESULTS = Path(__file__).parent / "results" / "slices.json"
 THIRDS = ("low", "middle", "high")
@@ -49,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_memory()
     split = load_split(arguments.data, "PublicTest")
-    answers = ask(arguments.weights, split.images, Looking(precision=arguments.precision))
+    answers = ask(arguments.weights, split.images, ScoringOptions(precision=arguments.precision))
     told = answers.logits.argmax(1)
     whole = confusion_matrix(split.labels, told)
     parts = list(slices(split.images, split.labels, told))

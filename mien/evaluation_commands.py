@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from training.scoring import Looking
+    from training.scoring import ScoringOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ DEVICE = click.option(
     help="Where the network runs.",
 )
 
-_LOOKING = (
+_SCORING = (
     DEVICE,
     click.option(
         "--precision",
@@ -70,9 +70,9 @@ def use_cores(threads: int | None = None) -> None:
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
 
 
-def looking_options(command: Command) -> Command:
+def scoring_options(command: Command) -> Command:
     """Options that say how networks look at faces."""
-    for option in reversed(_LOOKING):
+    for option in reversed(_SCORING):
         command = option(command)
     return command
 
@@ -114,7 +114,7 @@ def looking_options(command: Command) -> Command:
     metavar="NAME|FILE",
     help="Other weights to test against on the same faces (McNemar); several vote as well.",
 )
-@looking_options
+@scoring_options
 @click.option(
     "--json",
     "json_file",
@@ -138,9 +138,9 @@ def evaluate(
     if json_file is not None:
         check_target(json_file, overwrite)
     begin_s = time.monotonic()
-    with looking_progress() as on_start:
+    with scoring_progress() as on_start:
         found = score(
-            weights, data, split, _looking(options),
+            weights, data, split, _scoring(options),
             rivals=compare, average=average, on_start=on_start,
         )  # fmt: skip
     click.echo(found.text())
@@ -166,7 +166,7 @@ def evaluate(
     metavar="OUT.safetensors",
     help="Where the weights go with their temperatures; may be the same file.",
 )
-@looking_options
+@scoring_options
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options: Any) -> None:
     """Fit the temperatures of weights, so that probabilities mean what they say.
@@ -178,24 +178,24 @@ def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options
     from training.calibration import calibrate as fit
 
     check_target(output, overwrite)
-    with looking_progress() as on_start:
+    with scoring_progress() as on_start:
         found = fit(
-            weights, data, output, _looking(options), overwrite=overwrite, on_start=on_start
+            weights, data, output, _scoring(options), overwrite=overwrite, on_start=on_start
         )
     for one in found:
         click.echo(one.text())
 
 
-def _looking(options: dict[str, Any]) -> Looking:
+def _scoring(options: dict[str, Any]) -> ScoringOptions:
     from model.pipeline import choose_device
-    from training.scoring import Looking
+    from training.scoring import ScoringOptions
 
     use_cores()
-    return Looking(**{**options, "device": str(choose_device(options["device"]))})
+    return ScoringOptions(**{**options, "device": str(choose_device(options["device"]))})
 
 
 @contextmanager
-def looking_progress() -> Iterator[Callable[[int], OnPictures]]:
+def scoring_progress() -> Iterator[Callable[[int], OnPictures]]:
     """A bar with the time that is left; on a terminal alone."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

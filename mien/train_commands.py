@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.evaluation_commands import DATA, DEVICE, looking_progress, use_cores
+from mien.evaluation_commands import DATA, DEVICE, scoring_progress, use_cores
 
 if TYPE_CHECKING:
     from mien.contract.analyses import Views
@@ -199,12 +199,14 @@ def _finish(recipe: Recipe, weights: Path, data: Path, device: str) -> None:
     """Calibrates the weights and writes the report of the run."""
     from training.calibration import calibrate
     from training.report import write_report
-    from training.scoring import Looking
+    from training.scoring import ScoringOptions
 
     if recipe.official_counts:
         click.echo("fitting the temperatures on every other row of PublicTest")
-        with looking_progress() as on_start:
-            found = calibrate(weights, data, weights, Looking(device=device), on_start=on_start)
+        with scoring_progress() as on_start:
+            found = calibrate(
+                weights, data, weights, ScoringOptions(device=device), on_start=on_start
+            )
         for line in found:
             click.echo(line.text())
     click.echo(f"weights: {weights}")

@@ -15,7 +15,7 @@ from model.weights_file import WeightsInfo, describe_anew, read_info
 from training.fer2013 import load_split
 from training.metrics import Counts, Float64s
 from training.reliability import calibration_error, negative_log_likelihood, reliability, softmax
-from training.scoring import Looking, OnPictures, ask
+from training.scoring import OnPictures, ScoringOptions, ask
 
 SEEN = slice(0, None, 2)
 """The rows of PublicTest that temperatures are fitted on: every other one."""
@@ -62,15 +62,15 @@ def calibrate(
     weights: str | Path,
     data: Path,
     out: Path,
-    looking: Looking | None = None,
+    options: ScoringOptions | None = None,
     *,
     overwrite: bool = True,
     on_start: Callable[[int], OnPictures] | None = None,
 ) -> list[Calibration]:
     """Writes the weights to `out`, with a temperature for each of the views and how good it is.
 
-    The views of `looking` do not matter; its size of input, where it has one, is the weights' from
-    then on. The tensors stay bit for bit the same.
+    The views of `options` do not matter; their size of input, where they have one, is the weights'
+    from then on. The tensors stay bit for bit the same.
 
     Raises:
         SourceError: the data set is missing or damaged.
@@ -80,16 +80,16 @@ def calibrate(
     """
     info = read_info(weights)
     public = load_split(data, "PublicTest")
-    looking = looking or Looking()
+    options = options or ScoringOptions()
     on_pictures = (
         None if on_start is None else on_start(len(public.labels) * sum(VIEW_COUNTS.values()))
     )
     found = []
     for views in VIEWS:
-        looked = dataclasses.replace(looking, views=views)
-        logits = ask(weights, public.images, looked, on_pictures).logits
+        scored_with = dataclasses.replace(options, views=views)
+        logits = ask(weights, public.images, scored_with, on_pictures).logits
         found.append(judge(views, logits, public.labels))
-    described = _described(looking.described(info), found)
+    described = _described(options.described(info), found)
     describe_anew(weights, out, described, overwrite=overwrite)
     return found
 

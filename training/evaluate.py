@@ -14,7 +14,15 @@ from training.figures import Figures, figures
 from training.leakage import find_copies
 from training.mcnemar import compare
 from training.metrics import Float64s
-from training.scoring import Answers, Averaging, Looking, OnPictures, ask, rows_sha256, vote
+from training.scoring import (
+    Averaging,
+    OnPictures,
+    Predictions,
+    ScoringOptions,
+    ask,
+    rows_sha256,
+    vote,
+)
 from training.similarity import NEAR
 
 Names = Sequence[str | Path]
@@ -33,7 +41,7 @@ def evaluate(
     weights: Names,
     data: Path,
     split: str = "PublicTest",
-    looking: Looking | None = None,
+    options: ScoringOptions | None = None,
     *,
     rivals: Names = (),
     average: Averaging = "probabilities",
@@ -53,24 +61,24 @@ def evaluate(
         raise UsageError(f"{split} is none of {', '.join(SPLITS)}")
     if not weights:
         raise UsageError("which weights should be scored?")
-    looking = looking or Looking()
+    options = options or ScoringOptions()
     for name in (*weights, *rivals):
         load_weights(name)  # a damaged file must not cost the minutes that the first one takes
     rows = load_split(data, split)
-    count = len(rows.labels) * VIEW_COUNTS[looking.views] * (len(weights) + len(rivals))
+    count = len(rows.labels) * VIEW_COUNTS[options.views] * (len(weights) + len(rivals))
     on_pictures = None if on_start is None else on_start(count)
-    found = _votes([ask(name, rows.images, looking, on_pictures) for name in weights], average)
-    others = [ask(name, rows.images, looking, on_pictures) for name in rivals]
+    found = _votes([ask(name, rows.images, options, on_pictures) for name in weights], average)
+    others = [ask(name, rows.images, options, on_pictures) for name in rivals]
     rival = _rival(found, _votes(others, average), rows) if others else None
     without, training_sha256, reason = _without_copies(data, split, rows, found)
     return Evaluation(
         weights=found.members,
         average=average if len(weights) > 1 else None,
         split=split,
-        views=looking.views,
+        views=options.views,
         data_sha256=rows_sha256(rows),
         training_sha256=training_sha256,
-        numerics=looking.numerics(),
+        numerics=options.numerics(),
         figures=figures(rows.labels, found.calibrated, found.uncalibrated),
         unseen_half=_unseen_half(split, rows, found),
         without_copies=without,
@@ -79,15 +87,15 @@ def evaluate(
     )
 
 
-def _votes(answers: Sequence[Answers], average: Averaging) -> _Votes:
+def _votes(predictions: Sequence[Predictions], average: Averaging) -> _Votes:
     return _Votes(
-        tuple(_member(one) for one in answers),
-        vote(answers, average),
-        vote(answers, average, calibrated=False),
+        tuple(_member(one) for one in predictions),
+        vote(predictions, average),
+        vote(predictions, average, calibrated=False),
     )
 
 
-def _member(one: Answers) -> Member:
+def _member(one: Predictions) -> Member:
     info = one.info
     return Member(
         name=one.name,

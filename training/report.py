@@ -17,7 +17,7 @@ from training.metrics import Counts, Float64s, confusion_matrix, percent
 from training.reliability import reliability, softmax
 from training.risk_coverage import risk_curve
 from training.run_output import METRICS_FILE
-from training.scoring import Looking, ask
+from training.scoring import ScoringOptions, ask
 
 REPORT_FILE = "report.html"
 """Name of the report in a run's folder."""
@@ -48,7 +48,7 @@ def write_report(weights: Path, recipe: Recipe, data: Path, device: str = "cpu")
         return reason
     info = read_info(weights)
     public = load_split(data, "PublicTest", official=recipe.official_counts)
-    found = ask(weights, public.images, Looking(device=device))
+    found = ask(weights, public.images, ScoringOptions(device=device))
     page = report_page(
         info, recipe, _epochs(weights.parent), found.logits, public.labels, found.temperature
     )

@@ -36,7 +36,7 @@ _FACES_AT_ONCE = {"cpu": 64, "cuda": 1024}
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class ScoringOptions:
     """How a network looks at faces."""
 
     views: Views = "single"
@@ -78,7 +78,7 @@ class Looking:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """What one network says of every face of a split."""
 
     name: str
@@ -91,8 +91,11 @@ class Answers:
 
 
 def ask(
-    weights: str | Path, images: Pixels, looking: Looking, on_pictures: OnPictures | None = None
-) -> Answers:
+    weights: str | Path,
+    images: Pixels,
+    options: ScoringOptions,
+    on_pictures: OnPictures | None = None,
+) -> Predictions:
     """Shows crops (n, 48, 48) to weights, by name or file, as `mien run` would.
 
     Raises:
@@ -100,22 +103,25 @@ def ask(
         UsageError: there is no room on the device.
     """
     network, info = load_weights(weights)
-    info = looking.described(info)
-    device, dtype = torch.device(looking.device), PRECISIONS[looking.precision]
-    at_once = max(_FACES_AT_ONCE[device.type], looking.batch or 0)
+    info = options.described(info)
+    device, dtype = torch.device(options.device), PRECISIONS[options.precision]
+    at_once = max(_FACES_AT_ONCE[device.type], options.batch or 0)
     parts = [np.zeros((0, len(info.labels)), np.float32)]
     with out_of_memory_as_usage_error(device, "a smaller batch (`mien evaluate --batch`)"):
-        classifier = Classifier(network, info, looking.views, device, dtype, looking.batch)
+        classifier = Classifier(network, info, options.views, device, dtype, options.batch)
         for start in range(0, len(images), at_once):
             parts.append(classifier.logits(images[start : start + at_once]))
             if on_pictures is not None:
-                on_pictures(len(parts[-1]) * VIEW_COUNTS[looking.views])
+                on_pictures(len(parts[-1]) * VIEW_COUNTS[options.views])
     logits = np.concatenate(parts).astype(np.float64)
-    return Answers(weights_path(weights).name, info, classifier.temperature, logits)
+    return Predictions(weights_path(weights).name, info, classifier.temperature, logits)
 
 
 def vote(
-    answers: Sequence[Answers], average: Averaging = "probabilities", *, calibrated: bool = True
+    predictions: Sequence[Predictions],
+    average: Averaging = "probabilities",
+    *,
+    calibrated: bool = True,
 ) -> Float64s:
     """Probabilities (n, 7) of all networks together; of one alone they are its own.
 
@@ -126,7 +132,7 @@ def vote(
     """
     if average not in get_args(Averaging):
         raise UsageError(f"{average} is none of {', '.join(get_args(Averaging))}")
-    scaled = [one.logits / (one.temperature if calibrated else 1.0) for one in answers]
+    scaled = [one.logits / (one.temperature if calibrated else 1.0) for one in predictions]
     if average == "logits":
         return softmax(np.mean(scaled, axis=0))
     return np.asarray(np.mean([softmax(logits) for logits in scaled], axis=0))

@@ -27,7 +27,7 @@ from training.fer2013 import Split
 from training.metrics import percent
 from training.reliability import softmax
 from training.rows import held_out_rows
-from training.scoring import Looking, ask, rows_sha256
+from training.scoring import ScoringOptions, ask, rows_sha256
 
 _TENSOR = "probabilities"
 _FORMAT = "mien-soft-labels"
@@ -64,7 +64,7 @@ def make_soft_labels(
         in_all = in_sample and not fold
         rows = np.arange(len(training.labels)) if in_all else _rows_of(teacher, info, training)
         # at temperature 1: a teacher's doubt is what a student learns from
-        said = softmax(ask(teacher, training.images[rows], Looking(views, device)).logits)
+        said = softmax(ask(teacher, training.images[rows], ScoringOptions(views, device)).logits)
         sums[rows] += said
         counts[rows] += 1
         right = float((said.argmax(1) == training.labels[rows]).mean())

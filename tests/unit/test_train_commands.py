@@ -118,7 +118,7 @@ def test_fitting_the_temperatures_of_a_trained_network_tells_how_far_it_is(
     def listen() -> Iterator[Callable[[int], Callable[[int], None]]]:
         yield lambda total: looked.append(-total) or looked.append  # type: ignore[func-returns-value]
 
-    monkeypatch.setattr("mien.train_commands.looking_progress", listen)
+    monkeypatch.setattr("mien.train_commands.scoring_progress", listen)
     words = ["--set", "official_counts=true", "--set", "batch=8", "--epochs", 1]
     _mien("train", "--recipe", "tiny", *words, "--data", data, "--out", tmp_path / "r",
           "--device", "cpu")  # fmt: skip

@@ -17,7 +17,7 @@ from training.learning import make_optimizer
 from training.recipe_file import load_recipe
 from training.rows import training_rows
 from training.schedule import learning_rate
-from training.scoring import Looking, ask
+from training.scoring import ScoringOptions, ask
 
 
 def test_windows_are_cut_from_anywhere_and_half_of_them_mirrored() -> None:
@@ -87,7 +87,7 @@ def test_a_baseline_checkpoint_answers_as_it_did_there(tmp_path: Path) -> None:
     torch.save(saved, tmp_path / "model_state.pth.tar")
     import_checkpoint(tmp_path / "model_state.pth.tar", tmp_path / "taken.safetensors")
 
-    found = ask(tmp_path / "taken.safetensors", faces, Looking("ten-crop"))
+    found = ask(tmp_path / "taken.safetensors", faces, ScoringOptions("ten-crop"))
     crops = torch.stack(ten_crop(torch.from_numpy(faces)[:, None] / 255.0, [44, 44]), 1)
     with torch.inference_mode():
         theirs = network.eval()(crops.flatten(0, 1)).reshape(8, 10, 7).mean(1)

@@ -14,7 +14,7 @@ from training.calibration import UNSEEN, calibrate, fit_temperature, judge
 from training.fer2013 import load_split
 from training.metrics import Counts, Float64s
 from training.reliability import softmax
-from training.scoring import Looking, ask
+from training.scoring import ScoringOptions, ask
 
 
 def told(true_temperature: float, count: int = 20_000) -> tuple[Float64s, Counts]:
@@ -86,17 +86,17 @@ def test_weights_are_asked_at_another_size_and_keep_it(
 ) -> None:
     calibrate(weights, public, weights)
     out, images = tmp_path / "calibrated.safetensors", load_split(public, "PublicTest").images
-    larger = Looking(input_size_px=47)
+    larger = ScoringOptions(input_size_px=47)
     asked = ask(weights, images, larger)
     assert asked.info.input_size_px == 47 != read_info(weights).input_size_px
     assert asked.temperature == 1.0  # its own is of another size
     calibrate(weights, public, out, larger)
-    kept = ask(out, images, Looking())
+    kept = ask(out, images, ScoringOptions())
     assert (kept.logits == asked.logits).all()
-    assert not (kept.logits == ask(weights, images, Looking()).logits).all()
+    assert not (kept.logits == ask(weights, images, ScoringOptions()).logits).all()
     for size_px in (0, 31, 65):
         with pytest.raises(UsageError, match="only of 32 to 64"):
-            Looking(input_size_px=size_px)
+            ScoringOptions(input_size_px=size_px)
 
 
 def test_single_precision_stays_single_precision(
@@ -119,8 +119,8 @@ def test_a_run_divides_logits_by_the_temperature_of_its_views(
     calibrate(weights, public, out)
     images = load_split(public, "PublicTest").images
     for views, temperature in read_info(out).temperatures.items():
-        looking = Looking(views=views)  # type: ignore[arg-type]
-        logits = ask(weights, images, looking).logits
+        options = ScoringOptions(views=views)  # type: ignore[arg-type]
+        logits = ask(weights, images, options).logits
         network, info = load_weights(out)
-        running = Classifier(network, info, looking.views, torch.device("cpu"), torch.float32)
+        running = Classifier(network, info, options.views, torch.device("cpu"), torch.float32)
         assert running.classify(images) == pytest.approx(softmax(logits, temperature), abs=1e-5)

@@ -14,7 +14,7 @@ from tests.splits import COPIES, PUBLIC_ROWS, write_csv
 from training.evaluate import evaluate
 from training.fer2013 import load_split
 from training.reliability import softmax
-from training.scoring import Answers, Looking, ask, rows_sha256, vote
+from training.scoring import Predictions, ScoringOptions, ask, rows_sha256, vote
 from training.similarity import NEAR
 
 
@@ -46,7 +46,7 @@ def test_a_device_without_room_is_told_with_what_takes_less(
     monkeypatch.setattr("model.vgg.VGG.forward", refuse)
     faces = np.zeros((2, 48, 48), np.uint8)
     with pytest.raises(UsageError, match=r"not enough memory on cpu: .* a smaller batch .*--batch"):
-        ask(weights, faces, Looking())
+        ask(weights, faces, ScoringOptions())
 
 
 def test_what_the_figures_depend_on_is_told_by_hash(whole: Path, weights: Path) -> None:
@@ -87,9 +87,9 @@ def test_the_unseen_half_is_every_other_row(public: Path, weights: Path) -> None
 @pytest.mark.parametrize("views", ["single", "flip", "ten-crop"])
 def test_the_size_of_a_batch_changes_nothing(public: Path, weights: Path, views: str) -> None:
     images = load_split(public, "PublicTest").images
-    looking = Looking(views=views)  # type: ignore[arg-type]
-    alone = ask(weights, images, dataclasses.replace(looking, batch=3)).logits
-    together = ask(weights, images, dataclasses.replace(looking, batch=1000)).logits
+    options = ScoringOptions(views=views)  # type: ignore[arg-type]
+    alone = ask(weights, images, dataclasses.replace(options, batch=3)).logits
+    together = ask(weights, images, dataclasses.replace(options, batch=1000)).logits
     assert alone.shape == (PUBLIC_ROWS, 7)
     assert alone == pytest.approx(together, abs=1e-4)
 
@@ -98,7 +98,7 @@ def test_two_networks_vote_with_the_mean_of_their_calibrated_probabilities(
     public: Path, weights: Path, other_weights: Path
 ) -> None:
     images = load_split(public, "PublicTest").images
-    members = [ask(path, images, Looking()) for path in (weights, other_weights)]
+    members = [ask(path, images, ScoringOptions()) for path in (weights, other_weights)]
     expected = (softmax(members[0].logits, 2.0) + softmax(members[1].logits, 2.0)) / 2
     assert vote(members) == pytest.approx(expected)
     mean = (members[0].logits + members[1].logits) / 4
@@ -110,7 +110,7 @@ def test_two_networks_vote_with_the_mean_of_their_calibrated_probabilities(
 
 
 def test_a_network_that_votes_alone_has_its_own_probabilities(public: Path, weights: Path) -> None:
-    one: Answers = ask(weights, load_split(public, "PublicTest").images, Looking())
+    one: Predictions = ask(weights, load_split(public, "PublicTest").images, ScoringOptions())
     assert vote([one]) == pytest.approx(softmax(one.logits, 2.0))
     assert vote([one], calibrated=False) == pytest.approx(softmax(one.logits))
 
@@ -132,7 +132,7 @@ def test_weights_are_compared_on_the_same_faces(
 
 
 def test_a_ratio_of_half_precision_is_told(public: Path, weights: Path) -> None:
-    found = evaluate([weights], public, looking=Looking(precision="bf16"))
+    found = evaluate([weights], public, options=ScoringOptions(precision="bf16"))
     assert found.numerics["dtype"] == "bfloat16"
     assert "bfloat16 on cpu" in found.text()
 
@@ -141,11 +141,11 @@ def test_what_is_unknown_is_a_usage_error(public: Path, weights: Path) -> None:
     with pytest.raises(UsageError, match="Test is none of Training, PublicTest"):
         evaluate([weights], public, "Test")
     with pytest.raises(UsageError, match="double is none of single"):
-        Looking(views="double")  # type: ignore[arg-type]
+        ScoringOptions(views="double")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="fp8 is none of fp32"):
-        Looking(precision="fp8")
+        ScoringOptions(precision="fp8")
     with pytest.raises(UsageError, match="at least 1 picture"):
-        Looking(batch=0)
+        ScoringOptions(batch=0)
     with pytest.raises(UsageError, match="which weights"):
         evaluate([], public)
 
@@ -164,7 +164,7 @@ def test_the_held_back_split_is_scored_where_it_is_there(
     assert (found["split"], found["count"]) == ("PrivateTest", PUBLIC_ROWS)
     assert found["data_sha256"] == rows_sha256(private)
     assert found["data_sha256"] != rows_sha256(load_split(data, "PublicTest"))
-    answers = ask(weights, private.images, Looking()).logits.argmax(1)
+    answers = ask(weights, private.images, ScoringOptions()).logits.argmax(1)
     assert found["right"] == (answers == private.labels).sum()
     # no temperature is fitted on it, so it has no half of its own
     assert found["unseen_half"] is None

@@ -16,7 +16,7 @@ from training.distill import distill, with_soft_labels
 from training.recipe_file import RECIPES_FOLDER, load_recipe
 from training.reliability import softmax
 from training.rows import training_rows
-from training.scoring import Looking, ask
+from training.scoring import ScoringOptions, ask
 from training.soft_labels import load_soft_labels, make_soft_labels
 from training.train import RunSettings, fit
 
@@ -97,7 +97,7 @@ def test_a_network_that_has_seen_every_row_is_asked_about_them_on_request(
     make_soft_labels([weights], TRAINING, path, in_sample=True, report=lines.append)
     assert lines[0].endswith("of 64 rows that it had seen")
     soft = load(path.read_bytes())["probabilities"]
-    logits = ask(weights, TRAINING.images, Looking("flip", "cpu")).logits
+    logits = ask(weights, TRAINING.images, ScoringOptions("flip", "cpu")).logits
     assert np.allclose(soft, softmax(logits), atol=1e-3)
     make_soft_labels(teachers, TRAINING, path, in_sample=True, report=lines.append)
     assert lines[1].endswith("rows that it had not seen"), "a fold is a fold"
@@ -203,4 +203,4 @@ def test_the_recipes_for_an_accelerator_run_from_teachers_to_student(
     info = read_info(weights)
     assert (info.architecture, info.input_size_px) == ("vgg19", 48)
     assert sum("rows that it had not seen" in line for line in lines) == 4
-    assert ask(weights, public.images, Looking("single", "cpu")).logits.shape == (14, 7)
+    assert ask(weights, public.images, ScoringOptions("single", "cpu")).logits.shape == (14, 7)
