@@ -62,9 +62,9 @@ class WeightsInfo:
 
     @property
     def sha256(self) -> str:
-        """Names what answers: two with the same digest say the same of every face.
+        """Identifies weights by what they answer: an equal digest means equal answers.
 
-        The tensors alone do not: `mien calibrate` keeps them and changes the temperatures.
+        The tensors' own digest does not: `mien calibrate` keeps them and changes the temperatures.
         """
         says = (self.tensor_sha256, self.input_size_px, self.mean, self.std, {**self.temperatures})
         return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""How far figures of a split would move if its rows were drawn anew."""
+"""Bootstrap confidence intervals of the figures that a confusion matrix gives."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from training.metrics import Counts, Float64s, accuracy, macro_f1, macro_recall
 DRAWS = 10_000
 SEED = 0
 COVER = 0.95
-"""Share of the draws that an interval holds."""
+"""Confidence level: the share of the draws that lie within an interval."""
 
 Interval = tuple[float, float]
 """Low and high, 0-1."""
@@ -17,7 +17,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Percentile intervals of the figures that a confusion matrix tells."""
+    """Percentile intervals, one a figure."""
 
     accuracy: Interval
     macro_recall: Interval

@@ -1,4 +1,4 @@
-"""Temperatures: one number for each of the views, so that probabilities mean what they say."""
+"""Temperature scaling: one divisor of the logits for each of the views calibrates probabilities."""
 
 import dataclasses
 from collections.abc import Callable

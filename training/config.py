@@ -129,11 +129,11 @@ class Recipe:
     fold: str = field(default="", metadata=LATER)
     """`k/n`: learn from all but the k-th of n parts of Training, for soft labels; empty for all."""
     compiled: bool = field(default=False, metadata=LATER)
-    """Let torch compile the network; on CUDA its steps become graphs. What torch compiles draws
-    random numbers of its own, so that every dropout mask, and with it the weights, are others."""
+    """Let torch compile the network; on CUDA its steps become graphs. Compiled code draws
+    random numbers in its own way, so that every dropout mask, and with it the weights, differ."""
     ema_norms: int = field(default=0, metadata=LATER)
-    """Batches by which batch norm's statistics are found anew for the average before it is scored;
-    0 for the average of the statistics, which are those of other weights."""
+    """Batches from which batch norm's statistics are computed for the averaged weights before these
+    are scored; 0 averages the statistics as well, which never belonged to the averaged weights."""
     official_counts: bool = field(default=True, metadata=LATER)
     """Refuse data without exactly FER2013's row counts; only a recipe for tests does not."""
 

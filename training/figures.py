@@ -52,11 +52,11 @@ class Figures:
     """Expected calibration error in 15 bins, 0-1."""
     ece_uncalibrated: float
     ece_by_chance: Interval
-    """Where the error of perfect probabilities would lie, on so many faces, 95 times in 100."""
+    """95 % interval of the ECE that perfectly calibrated probabilities have on so many faces."""
     aurc: float
     """Area under the risk-coverage curve, 0-1: lower is better."""
     per_class: dict[str, ClassScore]
-    """In FER2013's order, which is the baseline's."""
+    """In the order of EXPRESSIONS."""
     confusion: tuple[tuple[int, ...], ...]
     """(7, 7) counts: rows are the labels, columns the answers."""
     reliability: tuple[Bin, ...]

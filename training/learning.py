@@ -87,7 +87,7 @@ class Learner:
     def settle_norms(self, batches: Batches) -> None:
         """Finds batch norm's statistics for the average, by the pictures of the last steps.
 
-        Weights that are averaged over many steps are none that these statistics were ever of.
+        No step has collected them for the averaged weights, only for those that were averaged.
         Source: Izmailov et al., arXiv:1803.05407.
         """
         state, last = self._state, self._state.step

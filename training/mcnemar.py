@@ -1,4 +1,4 @@
-"""Whether two networks that saw the same faces differ by more than chance."""
+"""McNemar's test: whether two networks that saw the same faces differ by more than chance."""
 
 import math
 from dataclasses import dataclass

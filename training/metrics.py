@@ -67,7 +67,7 @@ def macro_f1(confusion: Counts) -> Float64s:
 
 
 def class_scores(confusion: Counts) -> dict[str, ClassScore]:
-    """By expression, in the order of EXPRESSIONS, which is FER2013's and the baseline's."""
+    """By expression, in the order of EXPRESSIONS."""
     table = zip(
         EXPRESSIONS,
         confusion.sum(1).tolist(),

@@ -1,4 +1,4 @@
-"""In which numbers a run multiplies: those of its recipe, where the hardware is made for them."""
+"""The precision that a run computes in: its recipe's, where the hardware is made for it."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ def precision_on(recipe: Recipe, device: torch.device | str) -> str:
 
 
 def missing_precision(recipe: Recipe, device: torch.device | str) -> list[str]:
-    """The line that says that a run goes by other numbers than its recipe; none if it does not."""
+    """A line that says that the run's precision is not its recipe's; no line where it is."""
     used = precision_on(recipe, device)
     if used == recipe.precision:
         return []

@@ -11,7 +11,7 @@ LOG_EVERY_S = 30.0
 
 
 class Progress:
-    """Counts the work since the last line and tells the rest by that speed."""
+    """Reports how far the run is, and the time left at the speed since the last report."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say."""
+"""Calibration: whether faces told with a probability of p are told right in a share p of cases."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ class Bin:
     high: float
     count: int
     probability: float
-    """Mean of what was said, 0-1; 0 where there is no face."""
+    """Mean probability of the likeliest expression, 0-1; 0 where there is no face."""
     accuracy: float
-    """What came true, 0-1; 0 where there is no face."""
+    """Share told right, 0-1; 0 where there is no face."""
 
 
 def softmax(logits: Float64s, temperature: float = 1.0) -> Float64s:
@@ -62,7 +62,9 @@ def reliability(probabilities: Float64s, labels: Counts, bins: int = BINS) -> tu
 
 
 def calibration_error(table: tuple[Bin, ...]) -> float:
-    """The expected calibration error: the bins' mean distance between said and come true, 0-1.
+    """The expected calibration error, 0-1: how far probability and accuracy of a bin are apart.
+
+    The mean over the faces, each with the distance of its bin.
 
     Source: Guo et al., On calibration of modern neural networks, arXiv:1706.04599.
     """
@@ -71,9 +73,10 @@ def calibration_error(table: tuple[Bin, ...]) -> float:
 
 
 def error_by_chance(probabilities: Float64s, bins: int = BINS) -> tuple[float, float]:
-    """Between which errors 95 % of perfect answers would lie: few faces never come out at 0.
+    """The 95 % interval of the calibration error of perfectly calibrated probabilities (n, 7).
 
-    Labels are drawn as the probabilities (n, 7) say, so the error of each draw is chance alone.
+    It is never 0 on few faces. Labels are drawn as the probabilities say, so that the error of each
+    draw is chance alone.
     """
     said = probabilities.max(1)
     inside = np.eye(bins)[_places(said, bins)]

@@ -1,4 +1,4 @@
-"""How many mistakes are left when the most doubtful faces are passed over."""
+"""Risk against coverage: how many mistakes are left when the least certain faces get no answer."""
 
 from dataclasses import dataclass
 

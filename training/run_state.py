@@ -32,7 +32,7 @@ FIXED = (
 epochs compared by them."""
 
 NEUTRAL = ("ema_norms", "name")
-"""Keys that have no say in where a step leads. `compiled` has: see there."""
+"""Keys that change no step. `compiled` does: see there."""
 
 
 @dataclass(slots=True)

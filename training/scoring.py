@@ -1,4 +1,4 @@
-"""What networks answer to the faces of a split: one, or several that vote."""
+"""What one network, or several that vote, say of the faces of a split."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class ScoringOptions:
             )
 
     def described(self, info: WeightsInfo) -> WeightsInfo:
-        """What weights say of themselves when asked so: temperatures are of their own size."""
+        """What weights say of themselves at this input size; temperatures hold for one alone."""
         if self.input_size_px in (None, info.input_size_px):
             return info
         return replace(info, input_size_px=self.input_size_px, temperatures={})
@@ -85,7 +85,7 @@ class Predictions:
     """File name of the weights."""
     info: WeightsInfo
     temperature: float
-    """That its weights have for these views; 1 where they have none."""
+    """Its weights' own for these views; 1 where they have none."""
     logits: Float64s
     """float64 (n, 7): the mean over the views, in the split's order."""
 
