@@ -1,5 +1,7 @@
 """Moves training pictures about, a whole batch at a time and on its own device."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """The batches of a run, each decided by the recipe and the step's number alone."""
 
+from __future__ import annotations
+
 import torch
 
 from mien.contract.errors import UsageError

@@ -1,5 +1,7 @@
 """Bootstrap confidence intervals of the figures that a confusion matrix gives."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Temperature scaling: one divisor of the logits for each of the views calibrates probabilities."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """The pictures of a training report, as SVG text: no face is in any of them."""
 
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -45,7 +47,7 @@ def curves(rows: Sequence[Mapping[str, str]]) -> str:
     epochs = [int(row["epoch"]) for row in rows]
     marker = "o" if len(rows) < 30 else None
 
-    def draw(axes: "Axes", key: str, name: str, colour: str, factor: float = 1.0) -> None:
+    def draw(axes: Axes, key: str, name: str, colour: str, factor: float = 1.0) -> None:
         points = [
             (e, factor * float(row[key])) for e, row in zip(epochs, rows, strict=True) if row[key]
         ]
@@ -121,7 +123,7 @@ def risk_coverage(curve: Float64s) -> str:
     return _svg(figure)
 
 
-def _figure(columns: int, width: float, height: float) -> "Figure":
+def _figure(columns: int, width: float, height: float) -> Figure:
     reason = missing_library()
     if reason is not None:
         raise UsageError(reason)
@@ -134,7 +136,7 @@ def _figure(columns: int, width: float, height: float) -> "Figure":
     return figure
 
 
-def _svg(figure: "Figure") -> str:
+def _svg(figure: Figure) -> str:
     """The element alone, the same for the same figures: no date, no random names."""
     import matplotlib as mpl
 

@@ -1,5 +1,7 @@
 """When a run is saved, and that nothing useless takes the place of what was saved before."""
 
+from __future__ import annotations
+
 import time
 from pathlib import Path
 

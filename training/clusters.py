@@ -7,6 +7,8 @@ FER2013's Training, of sixty pairs looked at, those above .96 were all the same 
 .94 mostly different people.
 """
 
+from __future__ import annotations
+
 import hashlib
 
 import numpy as np

@@ -1,5 +1,7 @@
 """A recipe: everything that decides which weights come out of a training run."""
 
+# annotations stay types here, not text: recipe_file.py checks values by them
+
 import dataclasses
 import hashlib
 import json

@@ -1,5 +1,7 @@
 """Teachers, their soft labels and a student, as one run that goes on where it was stopped."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path

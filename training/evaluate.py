@@ -1,5 +1,7 @@
 """Scores weights, or several that vote, on one split of FER2013."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

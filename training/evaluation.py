@@ -1,5 +1,7 @@
 """The outcome of `mien evaluate`, as JSON and as text."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 The cache alone will do, too: it is a third of the size.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import lzma

@@ -1,5 +1,7 @@
 """All figures of one set of answers to one set of faces."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from training.bootstrap import Interval, intervals

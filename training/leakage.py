@@ -1,5 +1,7 @@
 """Rows of a test split that have a copy in Training: a network may know them by heart."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """One step of learning: forward, backward, the optimiser, the average."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 
 import torch

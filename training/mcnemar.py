@@ -1,5 +1,7 @@
 """McNemar's test: whether two networks that saw the same faces differ by more than chance."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Rates that are read off a confusion matrix; all take stacks of them, for the bootstrap."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

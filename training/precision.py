@@ -1,5 +1,7 @@
 """The precision that a run computes in: its recipe's, where the hardware is made for it."""
 
+from __future__ import annotations
+
 import contextlib
 
 import torch

@@ -1,5 +1,7 @@
 """Says now and then how far a run is; has no part in what comes out of it."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 

@@ -1,5 +1,7 @@
 """Which code made the weights."""
 
+from __future__ import annotations
+
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Reads recipes from TOML, and changes single keys of them."""
 
+from __future__ import annotations
+
 import dataclasses
 import tomllib
 from collections.abc import Iterable

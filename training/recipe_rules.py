@@ -1,5 +1,7 @@
 """The range of every key of a recipe."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import re

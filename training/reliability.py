@@ -1,5 +1,7 @@
 """Calibration: whether faces told with a probability of p are told right in a share p of cases."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """One HTML page on a finished run: it needs no other file and shows no face."""
 
+from __future__ import annotations
+
 import csv
 import html
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """Risk against coverage: how many mistakes are left when the least certain faces get no answer."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

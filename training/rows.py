@@ -1,5 +1,7 @@
 """The rows that a run learns from: cleaned, counted, and in the order of each epoch."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """One training at a time in a folder: two would replace each other's checkpoints."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What a run leaves: its recipe, metrics.csv after each epoch, and the weights."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json

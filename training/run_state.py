@@ -1,5 +1,7 @@
 """What a training run must not lose: saved whole and often, so a killed run goes on exactly."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json

@@ -1,5 +1,7 @@
 """How fast a run learns at each of its steps."""
 
+from __future__ import annotations
+
 import math
 
 from training.config import Recipe

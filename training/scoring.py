@@ -1,5 +1,7 @@
 """What one network, or several that vote, say of the faces of a split."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

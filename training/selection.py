@@ -1,5 +1,7 @@
 """Scores a run's weights on PublicTest after each epoch and keeps the best."""
 
+from __future__ import annotations
+
 import torch
 
 from model.preprocessing import VIEW_COUNTS, Normalisation, average_views, prepare

@@ -1,5 +1,7 @@
 """How similar two pictures are, whatever their light: what tells copies of one photo."""
 
+from __future__ import annotations
+
 import numpy as np
 import numpy.typing as npt
 import torch

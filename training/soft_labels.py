@@ -6,6 +6,8 @@ one. Where there is no time for that, a teacher of all rows may be asked on requ
 hardly better on them than on others has not remembered them.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable, Sequence

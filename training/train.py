@@ -4,6 +4,8 @@ Everything is decided by the recipe and the step's number: the order of the pict
 moved, the dropout and the learning rate. So a run that was killed goes on as if nothing had been.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
