@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mien.analyzing import THREADS
+from mien.analyzer_worker import THREADS
 from mien.contract.analyses import AnalysisSettings, FrameAnalysis
 from mien.contract.pictures import Pixels
 from mien.contract.stage import StageClock

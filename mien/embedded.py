@@ -16,7 +16,7 @@ from mien.cores import shared_cores
 from mien.driving import drive
 from mien.interrupts import Interrupts
 from mien.pipelines import Pipelines
-from mien.requests import check_request, describe_weights
+from mien.preflight import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from model.memory import keep_memory

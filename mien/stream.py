@@ -23,8 +23,8 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
-from mien.room import Room
 from mien.transport.ports import Transport
+from mien.window_budget import WindowBudget
 from producer.addresses import local_path
 from producer.audio import AudioFeed
 from producer.image_sender import ImageSender
@@ -116,8 +116,8 @@ class Stream:
         self._end: EndOfStream | None = None
         self._report: AtomicFile | None = None
         self.geometry, self.settings = self._plan()
-        self._room = Room(request, self.info, self.geometry)
-        self._window = FrameWindow(self._room.window_bytes)
+        self._budget = WindowBudget(request, self.info, self.geometry)
+        self._window = FrameWindow(self._budget.window_bytes)
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
         self._sink = _open_sink(outputs, request.source, source)
@@ -140,7 +140,7 @@ class Stream:
             self._abort_files()
             raise
         self._producer = self._make_producer(outputs)
-        if self.is_live and (longest_s := self._room.longest_wait_s) < request.max_latency_s:
+        if self.is_live and (longest_s := self._budget.longest_wait_s) < request.max_latency_s:
             _log.warning("pictures wait %.1f s at most, since no more fit into memory", longest_s)
 
     @property
@@ -324,7 +324,7 @@ class Stream:
             ledger=self._ledger,
             progress=self.progress,
             clock=self._clock,
-            hold=self._room.must_hold,
+            hold=self._budget.must_hold,
             blur=any(output.blur for output in request.outputs),
             interval_ns=_interval_ns(request.analysis.analyze_fps),
         )

@@ -91,7 +91,7 @@ def analyzer(
 
     set_up(log_format)
     door = listen(metrics_port, metrics_host)
-    from mien.analyzing import AnalyzerSettings, serve
+    from mien.analyzer_worker import AnalyzerSettings, serve
 
     serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000), door)
 

@@ -22,7 +22,7 @@ from mien.jobs.roots import Roots
 from mien.jobs.source_mark import source_mark
 from mien.jobs.store import JobStore
 from mien.jobs.teller import Cancelled, Teller
-from mien.requests import check_request, describe_weights
+from mien.preflight import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
 from mien.transport.redis_server import Unreachable

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.contract.errors import SourceError, UsageError
 from mien.contract.requests import RunRequest
-from mien.requests import comes_with_mien
+from mien.preflight import comes_with_mien
 from producer.addresses import SCHEME, WEBCAM, local_path
 
 

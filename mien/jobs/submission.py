@@ -8,7 +8,7 @@ from pathlib import Path
 from mien.contract.errors import UsageError
 from mien.contract.frames import SourceKind
 from mien.contract.requests import RunRequest
-from mien.requests import check_request, comes_with_mien, describe_weights
+from mien.preflight import check_request, comes_with_mien, describe_weights
 from producer.addresses import SCHEME, AddressKind, local_path, parse
 from producer.localfile import check_file
 from workers.encoder import check_outputs

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mien.analyzing import DRAIN_S
+from mien.analyzer_worker import DRAIN_S
 from mien.cores import usable_cores
 from mien.monitoring.server import FIRST_PORT
 from tests.conftest import REPOSITORY

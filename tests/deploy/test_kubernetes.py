@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mien.analyzing import DRAIN_S
+from mien.analyzer_worker import DRAIN_S
 from tests.deploy import interface
 
 Objects = list[dict[str, Any]]

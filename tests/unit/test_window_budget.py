@@ -9,12 +9,12 @@ from mien.contract.geometry import plan_analysis
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.contract.waiting import Showing, WaitingFrame
-from mien.room import MOST_BYTES, Room
+from mien.window_budget import MOST_BYTES, WindowBudget
 from producer.window import FrameWindow
 from tests.live import INFO
 
 
-def room_for(size: tuple[int, int], fps: int, max_latency_s: float) -> Room:
+def budget_for(size: tuple[int, int], fps: int, max_latency_s: float) -> WindowBudget:
     request = RunRequest(
         INFO.name,
         AnalysisRequest(analyze_fps=None),
@@ -22,7 +22,7 @@ def room_for(size: tuple[int, int], fps: int, max_latency_s: float) -> Room:
         max_latency_s=max_latency_s,
     )
     info = replace(INFO, width=size[0], height=size[1], source_fps=Fraction(fps))
-    return Room(request, info, plan_analysis(*size, analyze_size_px=1280, min_face_px=None))
+    return WindowBudget(request, info, plan_analysis(*size, analyze_size_px=1280, min_face_px=None))
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def room_for(size: tuple[int, int], fps: int, max_latency_s: float) -> Room:
 def test_as_many_live_pictures_find_room_as_come_while_one_waits(
     size: tuple[int, int], fps: int, max_latency_s: float
 ) -> None:
-    room = room_for(size, fps, max_latency_s)
-    assert room.longest_wait_s >= max_latency_s
-    window = FrameWindow(room.window_bytes)
+    budget = budget_for(size, fps, max_latency_s)
+    assert budget.longest_wait_s >= max_latency_s
+    window = FrameWindow(budget.window_bytes)
     image_px = 0 if size[0] <= 1280 else 1280 * 720
     nbytes = (size[0] * size[1] + image_px) * 3 // 2
     for index in range(round(fps * max_latency_s)):
@@ -49,6 +49,6 @@ def test_as_many_live_pictures_find_room_as_come_while_one_waits(
 
 
 def test_what_does_not_fit_into_memory_is_known() -> None:
-    room = room_for((3840, 2160), 25, 5.0)
-    assert room.window_bytes == MOST_BYTES
-    assert 1 < room.longest_wait_s < 1.5
+    budget = budget_for((3840, 2160), 25, 5.0)
+    assert budget.window_bytes == MOST_BYTES
+    assert 1 < budget.longest_wait_s < 1.5

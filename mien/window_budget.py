@@ -19,8 +19,8 @@ USUAL_FPS = Fraction(30)
 """Assumed where a source does not tell its rate; only the window's size depends on it."""
 
 
-class Room:
-    """The room that one request for one source asks for, and gets."""
+class WindowBudget:
+    """Bytes that one request for one source gets for its window, and what follows from them."""
 
     def __init__(self, request: RunRequest, info: SourceInfo, geometry: AnalysisGeometry) -> None:
         self._request = request
@@ -41,9 +41,9 @@ class Room:
 
     @property
     def longest_wait_s(self) -> float:
-        """How long a live picture can wait before there is no room for those behind it."""
-        room = CROWDED_SHARE * self.window_bytes
-        return room / float(self._second_bytes()) if self._request.outputs else math.inf
+        """How long a live picture can wait before the window has no bytes left for the next."""
+        usable_bytes = CROWDED_SHARE * self.window_bytes
+        return usable_bytes / float(self._second_bytes()) if self._request.outputs else math.inf
 
     def _wanted_bytes(self) -> int:
         wanted = 5 * self._interval_bytes() / 4

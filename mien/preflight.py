@@ -1,4 +1,4 @@
-"""What is looked at before a request is carried out."""
+"""Checks of a request before it is carried out."""
 
 from __future__ import annotations
 
