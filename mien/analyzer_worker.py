@@ -53,11 +53,11 @@ class AnalyzerSettings:
     """How long the first image of a batch waits for others to share it with."""
 
 
-def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = None) -> None:
+def serve(url: str, settings: AnalyzerSettings, listener: socket.socket | None = None) -> None:
     """Work for all streams on the server; returns after SIGTERM or SIGINT.
 
     What was taken by then is finished, what had not begun is handed back. Metrics are served at
-    `door`, if there is one.
+    `listener`, if there is one.
 
     Raises:
         UsageError: there is no such device, or the URL is none of a Redis server.
@@ -72,8 +72,8 @@ def serve(url: str, settings: AnalyzerSettings, door: socket.socket | None = Non
     monitor = _Monitor(url, pipelines, clock)
     try:
         device = pipelines.device  # a wrong one is told before anything else
-        if door is not None:
-            monitor.serve(door)
+        if listener is not None:
+            monitor.serve(listener)
         # before any work is taken: whoever dies of a wrong option must not have frames in hand
         pipelines.check()
         analyzers = [
@@ -112,9 +112,9 @@ class _Monitor:
         self.loaded = False
         """Whether it takes work."""
 
-    def serve(self, door: socket.socket) -> None:
+    def serve(self, listener: socket.socket) -> None:
         collectors = [self._metrics, self._queue, ProcessCollector(registry=None)]
-        serve_metrics(door, collectors, self._metrics.alive, self._ready)
+        serve_metrics(listener, collectors, self._metrics.liveness_problem, self._readiness_problem)
 
     def serves(self, settings: AnalysisSettings) -> bool:
         """Whether a stream's work is for this process; where it is not, that is told once."""
@@ -137,8 +137,8 @@ class _Monitor:
         self._numerics = pipeline.numerics
         return MeteredPipeline(pipeline, self._metrics.batches)
 
-    def _ready(self) -> str | None:
-        return self._queue.trouble() if self.loaded else "the networks are being loaded"
+    def _readiness_problem(self) -> str | None:
+        return self._queue.problem() if self.loaded else "the networks are being loaded"
 
     def _models(self) -> list[tuple[str, str, str, str]]:
         if not self.loaded:

@@ -90,10 +90,10 @@ def analyzer(
     from mien.monitoring.server import listen
 
     set_up(log_format)
-    door = listen(metrics_port, metrics_host)
+    listener = listen(metrics_port, metrics_host)
     from mien.analyzer_worker import AnalyzerSettings, serve
 
-    serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000), door)
+    serve(redis_url, AnalyzerSettings(weights, device, batch, max_delay_ms / 1000), listener)
 
 
 @worker.command()

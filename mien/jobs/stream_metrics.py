@@ -1,4 +1,4 @@
-"""The metrics of a stream worker: of its work horses, of all jobs, and of the room to write."""
+"""The metrics of a stream worker: of its work horses, of all jobs, and of the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mien.jobs.books import Books
 from mien.jobs.record import State
 from mien.jobs.rq_queue import waiting
 from mien.jobs.store import JobStore
-from mien.monitoring.reading import Reading
+from mien.monitoring.cached_answer import CachedAnswer
 from mien.transport.redis_server import RedisServer
 
 
@@ -74,20 +74,20 @@ class JobMetrics(Collector):
     def __init__(self, url: str) -> None:
         self._url = url
         self._store: JobStore | None = None
-        self._reading = Reading(self._read)
+        self._counts = CachedAnswer(self._query)
 
-    def ask(self) -> None:
-        """Ask the server, and wait for nothing."""
-        self._reading.ask()
+    def refresh(self) -> None:
+        """Start the query to the server; does not wait."""
+        self._counts.refresh()
 
     def collect(self) -> Iterator[Family]:
-        counts = self._reading.get()
+        counts = self._counts.get()
         if counts is None:
             return
         yield metrics.JOBS.of(metrics.by_label(counts.states))
         yield metrics.JOBS_ENDED.of(metrics.by_label(counts.ended))
 
-    def _read(self) -> JobCounts:
+    def _query(self) -> JobCounts:
         if self._store is None:
             self._store = JobStore(RedisServer(self._url))
         states = self._store.states(waiting(self._store.server))
@@ -95,7 +95,7 @@ class JobMetrics(Collector):
         return JobCounts(every, {str(state): n for state, n in self._store.ended().items()})
 
 
-class RoomMetrics(Collector):
+class DiskMetrics(Collector):
     """The file system that outputs are written to."""
 
     def __init__(self, folder: Path) -> None:

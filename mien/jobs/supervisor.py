@@ -44,17 +44,19 @@ class Supervisor:
     child serves their metrics.
     """
 
-    def __init__(self, url: str, concurrency: int, door: socket.socket | None = None) -> None:
-        """door: where metrics are served, if they are. Raises `TransportError` where there is no
-        server.
+    def __init__(self, url: str, concurrency: int, listener: socket.socket | None = None) -> None:
+        """listener: socket at which metrics are served, if they are.
+
+        Raises:
+            TransportError: there is no server.
         """
         RedisServer(url).close()
         self._url = url
         self._concurrency = concurrency
-        self._door = door
+        self._listener = listener
         self._channel = Channel()
         os.environ.pop(environment.CHANNEL, None)
-        if door is not None:
+        if listener is not None:
             os.environ[environment.CHANNEL] = str(self._channel.number)
         self._voice = Voice()
         self._pid = os.getpid()
@@ -97,15 +99,15 @@ class Supervisor:
         self._children.add(child)
 
     def _start_exporter(self) -> None:
-        door = self._door
-        if door is None:
+        listener = self._listener
+        if listener is None:
             return
         exporter = Exporter(self._url, self._concurrency)
 
         def born(child: int) -> None:
             self._exporter = child
 
-        self._fork(METRICS, lambda: exporter.run(self._channel, door, self._pid), born)
+        self._fork(METRICS, lambda: exporter.run(self._channel, listener, self._pid), born)
         if self._stopping:
             self._voice.draining()
 
@@ -115,8 +117,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         die_with(self._pid)
         self._channel.reader.close()
-        if self._door is not None:
-            self._door.close()
+        if self._listener is not None:
+            self._listener.close()
         work(self._url)
 
     def _fork(self, what: str, action: Callable[[], None], born: Callable[[int], None]) -> None:

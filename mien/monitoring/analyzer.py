@@ -1,4 +1,4 @@
-"""What an analyzer's work looks like from outside: how busy it is, and whether it goes on."""
+"""Metrics of an analyzer: how busy its threads are, and whether one hangs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HUNG_S = 120.0
 
 
 class Meter:
-    """Of one analyzer's thread, which is at work from when it got leases until it asks again."""
+    """How busy one analyzer thread is: at work from when it got leases until it asks again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,10 +39,15 @@ class Meter:
         with self._lock:
             self._since_s = self._analysing_s = self._clock()
 
-    def calling(self, *, over: bool) -> None:
-        """Who holds images and asks the server waits for one that is away: that is no hang."""
+    def begin_server_call(self) -> None:
+        """A call that waits for a server that is away is no hang, and the analysis pauses."""
         with self._lock:
-            self._analysing_s = self._clock() if over else None
+            self._analysing_s = None
+
+    def end_server_call(self) -> None:
+        """The analysis goes on; the time until it hangs counts from here."""
+        with self._lock:
+            self._analysing_s = self._clock()
 
     def end(self) -> None:
         """The thread waits for work."""
@@ -70,7 +75,7 @@ class Meter:
 
 
 class MeteredWork:
-    """A `WorkPort` that tells a meter."""
+    """A `WorkPort` that keeps a meter up to date."""
 
     def __init__(self, work: WorkPort, meter: Meter) -> None:
         self._work, self._meter = work, meter
@@ -79,7 +84,7 @@ class MeteredWork:
     def take(self, limit: int, wait_s: float) -> list[Lease]:
         """More may be asked for while some are held: then the thread is at work all the same."""
         if self._held:
-            with self._at_the_server():
+            with self._server_call():
                 leases = self._work.take(limit, wait_s)
         else:
             self._meter.end()
@@ -92,20 +97,20 @@ class MeteredWork:
     def publish(
         self, lease: Lease, record: AnalysisRecord, numerics: Mapping[str, str] = NOTHING
     ) -> None:
-        with self._at_the_server():
+        with self._server_call():
             self._work.publish(lease, record, numerics)
         self._held -= 1
 
     def give_back(self, lease: Lease) -> None:
-        with self._at_the_server():
+        with self._server_call():
             self._work.give_back(lease)
         self._held -= 1
 
     @contextmanager
-    def _at_the_server(self) -> Iterator[None]:
-        self._meter.calling(over=False)
+    def _server_call(self) -> Iterator[None]:
+        self._meter.begin_server_call()
         yield
-        self._meter.calling(over=True)
+        self._meter.end_server_call()
 
 
 class MeteredPipeline:
@@ -141,7 +146,7 @@ class AnalyzerMetrics(Collector):
         self.meters.append(Meter())
         return self.meters[-1]
 
-    def alive(self) -> str | None:
+    def liveness_problem(self) -> str | None:
         """Why the analyzer does not go on, if it does not."""
         return "a thread hangs in an analysis" if any(m.hangs for m in self.meters) else None
 

@@ -1,4 +1,4 @@
-"""The work queue of the whole deployment as metrics, read where somebody asks for it."""
+"""The work queue of the whole deployment as metrics, read from the server on a scrape."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from mien import metrics
-from mien.monitoring.reading import Reading
+from mien.monitoring.cached_answer import CachedAnswer
 from mien.transport.keys import Keys
 from mien.transport.redis_queue_state import QueueState, queue_state
 from mien.transport.redis_server import RedisServer
@@ -24,19 +24,19 @@ class QueueMetrics(Collector):
         """kind: of the worker that is scraped."""
         self._url, self._kind = url, kind
         self._server: RedisServer | None = None
-        self._reading = Reading(self._read)
+        self._state = CachedAnswer(self._query)
 
-    def trouble(self) -> str | None:
-        """Why the server cannot be worked with now, if it cannot."""
-        return NO_SERVER if self._reading.get() is None else None
+    def problem(self) -> str | None:
+        """Why the server cannot be used now, if it cannot."""
+        return NO_SERVER if self._state.get() is None else None
 
-    def ask(self) -> None:
-        """Ask the server, and wait for nothing."""
-        self._reading.ask()
+    def refresh(self) -> None:
+        """Start the query to the server; does not wait."""
+        self._state.refresh()
 
     def collect(self) -> Iterator[Family]:
         yield metrics.WORKER_INFO.of([((self._kind, metadata.version("mien")), 1)])
-        state = self._reading.get()
+        state = self._state.get()
         if state is None:
             return
         yield metrics.QUEUE_FRAMES.alone(state.frames)
@@ -47,7 +47,7 @@ class QueueMetrics(Collector):
         yield metrics.QUEUE_STREAMS.alone(state.streams)
         yield metrics.ANALYZERS.alone(state.analyzers)
 
-    def _read(self) -> QueueState:
+    def _query(self) -> QueueState:
         if self._server is None:
             self._server = RedisServer(self._url)
         return queue_state(self._server, Keys())

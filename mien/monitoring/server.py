@@ -1,4 +1,4 @@
-"""The port where a worker tells how it does: `/metrics`, `/healthz` and `/readyz`."""
+"""The HTTP server of a worker: `/metrics`, `/healthz` and `/readyz`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MOST_PORTS = 100
 TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
 
 Check = Callable[[], str | None]
-"""Why something is not as it should be, in one sentence; None where it is. It must be quick."""
+"""The problem in one sentence, or None where there is none. It must be quick."""
 
 _log = logging.getLogger(__name__)
 
 
 def listen(port: int | None, host: str = "") -> socket.socket | None:
-    """A socket that takes connections: at `port`, or at the first free one.
+    """A socket that listens for connections: at `port`, or at the first free one.
 
     `host` is an address of this machine, empty for all. None for port 0, and where nobody asked for
     one and none is free: a worker works without.
@@ -62,13 +62,15 @@ def listen(port: int | None, host: str = "") -> socket.socket | None:
     return None
 
 
-def serve(door: socket.socket, collectors: Iterable[Collector], alive: Check, ready: Check) -> None:
-    """Answer at an open port from now on, in threads that end with the process."""
+def serve(
+    listener: socket.socket, collectors: Iterable[Collector], liveness: Check, readiness: Check
+) -> None:
+    """Answer at a listening socket from now on, in threads that end with the process."""
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
     metrics = make_wsgi_app(registry)
-    checks = {"/healthz": alive, "/readyz": ready}
+    checks = {"/healthz": liveness, "/readyz": readiness}
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -78,11 +80,11 @@ def serve(door: socket.socket, collectors: Iterable[Collector], alive: Check, re
         if path not in checks:
             start("404 Not Found", list(TEXT))
             return [b"/metrics, /healthz and /readyz are here\n"]
-        trouble = checks[path]()
-        start("503 Service Unavailable" if trouble else "200 OK", list(TEXT))
-        return [f"{trouble or 'ok'}\n".encode()]
+        problem = checks[path]()
+        start("503 Service Unavailable" if problem else "200 OK", list(TEXT))
+        return [f"{problem or 'ok'}\n".encode()]
 
-    server = _Server(door)
+    server = _Server(listener)
     server.set_app(answer)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     _log.info("metrics are at port %d", server.server_port)
@@ -93,12 +95,12 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     daemon_threads = True
 
-    def __init__(self, door: socket.socket) -> None:
-        super().__init__(door.getsockname(), _Handler, bind_and_activate=False)
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()
-        self.socket = door
+        self.socket = listener
         # by hand: the library would ask the name service who we are, which may take a minute
-        self.server_name, self.server_port = socket.gethostname(), int(door.getsockname()[1])
+        self.server_name, self.server_port = socket.gethostname(), int(listener.getsockname()[1])
         self.setup_environ()
 
     def server_close(self) -> None:

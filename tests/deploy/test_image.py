@@ -130,8 +130,8 @@ def test_the_health_check_complains_where_nobody_answers() -> None:
 
 
 def test_the_health_check_asks_no_proxy() -> None:
-    door = socket.create_server(("127.0.0.1", 0))
-    serve(door, (), lambda: None, lambda: None)
-    port = int(door.getsockname()[1])
+    listener = socket.create_server(("127.0.0.1", 0))
+    serve(listener, (), lambda: None, lambda: None)
+    port = int(listener.getsockname()[1])
     done = check_health(port, http_proxy=f"http://127.0.0.1:{free_port()}")
     assert (done.returncode, done.stderr) == (0, "")

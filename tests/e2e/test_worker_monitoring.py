@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.monitoring.reading import LIFE_S
+from mien.monitoring.cached_answer import MAX_AGE_S
 from tests.deployment import (
     Cli,
     Daemon,
@@ -194,7 +194,7 @@ def test_a_scrape_is_answered_in_time_where_the_server_is_frozen(tmp_path: Path)
             with server.client() as client:
                 server_pid = int(client.info("server")["process_id"])
             os.kill(server_pid, signal.SIGSTOP)
-            time.sleep(LIFE_S + 0.5)  # what is known is too old to be told
+            time.sleep(MAX_AGE_S + 0.5)  # what is known is too old to be told
             for _ in range(2):
                 begin = time.monotonic()
                 page = fetch(port, "/metrics")[1]

@@ -117,18 +117,18 @@ def test_a_redirection_is_no_delivery(answer: int) -> None:
 
 
 def test_a_port_that_speaks_another_protocol_is_no_delivery_and_no_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
             for _ in range(webhook.ATTEMPTS):
-                client, _ = door.accept()
+                client, _ = listener.accept()
                 with client:
                     client.sendall(b"220 mail.example ESMTP\r\n")
                     client.recv(65536)
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert not webhook.tell(f"http://127.0.0.1:{door.getsockname()[1]}/", ENDED)
+        assert not webhook.tell(f"http://127.0.0.1:{listener.getsockname()[1]}/", ENDED)
         thread.join()
 
 

@@ -1,4 +1,4 @@
-"""What is told of a worker: readings that do not hold up a scrape, meters, and the port."""
+"""What a worker serves: answers that do not hold up a scrape, meters, and the port."""
 
 import threading
 import time
@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector
 
 from mien.contract.errors import TransportError, UsageError
 from mien.monitoring.analyzer import HUNG_S, WINDOW_S, Meter, MeteredWork
-from mien.monitoring.reading import Reading
+from mien.monitoring.cached_answer import CachedAnswer
+from mien.monitoring.concurrent_collector import ConcurrentCollector
 from mien.monitoring.server import listen, serve
-from mien.monitoring.together import Together
 from mien.transport.memory import MemoryTransport
 from mien.transport.ports import Lease
 from tests.analyses import SETTINGS, image, record
@@ -20,61 +20,61 @@ from tests.monitoring import fetch
 from tests.servers import free_port
 
 
-def test_a_reading_is_kept_for_a_moment() -> None:
+def test_an_answer_is_kept_for_a_moment() -> None:
     asked: list[int] = []
-    reading = Reading(lambda: asked.append(1) or len(asked), life_s=60)
-    assert [reading.get(), reading.get()] == [1, 1]
-    hasty = Reading(lambda: asked.append(1) or len(asked), life_s=0)
-    assert hasty.get() != hasty.get()
+    kept = CachedAnswer(lambda: asked.append(1) or len(asked), max_age_s=60)
+    assert [kept.get(), kept.get()] == [1, 1]
+    fresh = CachedAnswer(lambda: asked.append(1) or len(asked), max_age_s=0)
+    assert fresh.get() != fresh.get()
 
 
 def test_a_server_that_hangs_holds_nobody_up() -> None:
     go = threading.Event()
-    reading = Reading(lambda: go.wait(20), life_s=60, patience_s=0.1)
+    answer = CachedAnswer(lambda: go.wait(20), max_age_s=60, timeout_s=0.1)
     begin = time.monotonic()
-    assert reading.get() is None
+    assert answer.get() is None
     assert time.monotonic() - begin < 10
     go.set()
-    assert Reading(lambda: 1).get() == 1
+    assert CachedAnswer(lambda: 1).get() == 1
 
 
-def test_readings_that_are_asked_together_share_one_patience() -> None:
+def test_queries_that_are_made_together_share_one_time_out() -> None:
     go = threading.Event()
-    readings = [Reading(lambda: go.wait(20), life_s=60, patience_s=0.3) for _ in range(20)]
-    for reading in readings:
-        reading.ask()
+    answers = [CachedAnswer(lambda: go.wait(20), max_age_s=60, timeout_s=0.3) for _ in range(20)]
+    for answer in answers:
+        answer.refresh()
     begin = time.monotonic()
-    assert [reading.get() for reading in readings] == [None] * 20
+    assert [answer.get() for answer in answers] == [None] * 20
     first_s = time.monotonic() - begin
-    assert [reading.get() for reading in readings] == [None] * 20
+    assert [answer.get() for answer in answers] == [None] * 20
     go.set()
     assert first_s < 20 * 0.3 / 2
 
 
-def test_collectors_are_all_asked_before_one_is_waited_for() -> None:
+def test_collectors_are_all_refreshed_before_one_is_waited_for() -> None:
     told: list[str] = []
 
     class One:
         def __init__(self, name: str) -> None:
             self._name = name
 
-        def ask(self) -> None:
-            told.append(f"ask {self._name}")
+        def refresh(self) -> None:
+            told.append(f"refresh {self._name}")
 
         def collect(self) -> Iterator[Metric]:
             told.append(f"wait for {self._name}")
             yield GaugeMetricFamily(self._name, "A number.", value=1)
 
-    together = Together([One("a"), One("b")])
-    assert [family.name for family in together.collect()] == ["a", "b"]
-    assert told == ["ask a", "ask b", "wait for a", "wait for b"]
+    collector = ConcurrentCollector([One("a"), One("b")])
+    assert [family.name for family in collector.collect()] == ["a", "b"]
+    assert told == ["refresh a", "refresh b", "wait for a", "wait for b"]
 
 
-def test_a_server_that_refuses_gives_no_reading() -> None:
+def test_a_server_that_refuses_gives_no_answer() -> None:
     def refuse() -> int:
         raise TransportError("no")
 
-    assert Reading(refuse).get() is None
+    assert CachedAnswer(refuse).get() is None
 
 
 class Clock:
@@ -111,10 +111,10 @@ def test_only_a_long_analysis_is_a_hang() -> None:
     assert not meter.hangs
     clock.now_s += HUNG_S + 1
     assert meter.hangs
-    meter.calling(over=False)  # a server that is away is waited for
+    meter.begin_server_call()  # a server that is away is waited for
     clock.now_s += HUNG_S + 1
     assert not meter.hangs
-    meter.calling(over=True)
+    meter.end_server_call()
     assert not meter.hangs
     meter.end()
     clock.now_s += HUNG_S + 1
@@ -169,10 +169,10 @@ class Fixed(Collector):
 
 def test_a_port_tells_metrics_life_and_readiness() -> None:
     port = free_port()
-    door = listen(port)
-    assert door is not None
+    listener = listen(port)
+    assert listener is not None
     trouble = "it is not loaded"
-    serve(door, [Fixed()], lambda: None, lambda: trouble)
+    serve(listener, [Fixed()], lambda: None, lambda: trouble)
     for _ in range(2):
         assert fetch(port, "/healthz") == (200, "ok\n")
         assert fetch(port, "/readyz") == (503, "it is not loaded\n")
@@ -184,10 +184,10 @@ def test_a_port_tells_metrics_life_and_readiness() -> None:
 
 def test_metrics_are_kept_to_an_address_or_to_nobody() -> None:
     port = free_port()
-    door = listen(port, "127.0.0.1")
-    assert door is not None
-    with door:
-        assert door.getsockname() == ("127.0.0.1", port)
+    listener = listen(port, "127.0.0.1")
+    assert listener is not None
+    with listener:
+        assert listener.getsockname() == ("127.0.0.1", port)
     assert listen(0) is None
     for asked in (port, None):
         with pytest.raises(UsageError, match=r"at 192\.0\.2\.1 .*--metrics-host"):
@@ -196,9 +196,9 @@ def test_metrics_are_kept_to_an_address_or_to_nobody() -> None:
 
 def test_a_port_that_is_taken_is_refused_and_another_found() -> None:
     port = free_port()
-    door = listen(port)
-    assert door is not None
-    with door:
+    listener = listen(port)
+    assert listener is not None
+    with listener:
         with pytest.raises(UsageError, match=f"{port}.*--metrics-port"):
             listen(port)
         found, other = listen(None), listen(None)
