@@ -15,7 +15,6 @@ from typing import Literal
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
-from mien.account import FAILED, GIVEN_UP, REASONS
 from mien.contract.histogram import (
     BATCH_BOUNDS,
     LATENCY_BOUNDS_S,
@@ -23,6 +22,7 @@ from mien.contract.histogram import (
     HistogramCounts,
 )
 from mien.contract.ledger import FRAME_STATES
+from mien.stream_stats import FAILED, GIVEN_UP, REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
 Values = Iterable[tuple[Sequence[str], float]]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from mien.account import StreamAccount, short_reason
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.atomic import AtomicFile
 from mien.contract.frames import SECOND_NS, EndOfStream, SourceInfo
@@ -23,6 +22,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.requests import RunRequest
 from mien.contract.stage import Progress, StageClock
 from mien.report import Provenance, write_report
+from mien.stream_stats import StreamStats, short_reason
 from mien.transport.ports import Transport
 from mien.window_budget import WindowBudget
 from producer.addresses import local_path
@@ -161,12 +161,12 @@ class Stream:
             "outputs": [dataclasses.asdict(health) for health in self._health()],
         }
 
-    def account(self) -> StreamAccount:
+    def stats(self) -> StreamStats:
         """All that has been counted so far; may be asked from any thread, and after the end."""
         camera, live, frames = self._camera, self.progress.live, Counter[tuple[str, str]]()
         for (state, reason), count in self._ledger.counts().items():
             frames[state, short_reason(reason)] += count
-        return StreamAccount(
+        return StreamStats(
             frames=dict(frames),
             faces=dict(self._summary.expressions),
             reconnects=dict(camera.reconnects_by) if camera else {},

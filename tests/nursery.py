@@ -18,7 +18,7 @@ from pathlib import Path
 from mien.contract.analyses import AnalysisSettings, FrameAnalysis
 from mien.contract.pictures import Pixels
 from mien.contract.stage import StageClock
-from mien.jobs.stream_worker import die_with
+from mien.jobs.stream_worker import die_with_parent
 from mien.transport.keys import Lifetimes
 from mien.transport.ports import Lease, WorkPort
 from mien.transport.redis import RedisTransport
@@ -94,7 +94,7 @@ def live(
     pipeline_for: Callable[[AnalysisSettings], Pipeline],
     stop: str,
 ) -> None:
-    die_with(parent)
+    die_with_parent(parent)
     transport = RedisTransport(url, lifetimes=LIVES)
     work: WorkPort = Poisonable(transport.work(), poison)
     if stop:

@@ -15,13 +15,13 @@ from mien.contract.requests import SEGMENT_S, RunRequest
 from mien.contract.stage import StageClock
 from mien.driving import drive
 from mien.interrupts import Interrupts
-from mien.jobs.closing import close_playlists
-from mien.jobs.horse_voice import HorseVoice
-from mien.jobs.record import JobRecord, What, cancelled, failed
+from mien.jobs.playlists import close_playlists
+from mien.jobs.record import Artifact, JobRecord, cancelled, failed
+from mien.jobs.record_updater import Cancelled, RecordUpdater
 from mien.jobs.roots import Roots
 from mien.jobs.source_mark import source_mark
+from mien.jobs.stats_reporter import StatsReporter
 from mien.jobs.store import JobStore
-from mien.jobs.teller import Cancelled, Teller
 from mien.preflight import check_request, describe_weights
 from mien.stream import Outcome, Stream
 from mien.transport.ports import Superseded, Transport
@@ -42,46 +42,46 @@ def carry_out(
     open_transport: Callable[[], Transport],
     roots: Roots,
 ) -> JobRecord:
-    """Run the stream to its end and write what came of it; the last record comes back.
+    """Run the stream to its end, keep the record up to date, and return the last one.
 
     It raises only what ends the attempt but not the job: the worker was told to stop or the server
     was away for too long (`Interrupted`), or a newer attempt has begun (`Superseded`).
     """
-    teller = Teller(record, store)
-    voice = HorseVoice(record.id, record.source)
-    _log.info("the attempt begins", extra={"attempt": teller.record.attempts})
+    updater = RecordUpdater(record, store)
+    reporter = StatsReporter(record.id, record.source)
+    _log.info("the attempt begins", extra={"attempt": updater.record.attempts})
     try:
-        outcome = _run(teller, voice, request, open_transport, roots)
+        outcome = _run(updater, reporter, request, open_transport, roots)
     except Interrupted:
         raise
     except Superseded:
-        _end_playlists(teller.record, store, roots)
+        _end_playlists(updater.record, store, roots)
         raise
     except Unreachable:
-        teller.await_server()
+        updater.await_server()
         raise Interrupted("the server was away for too long; another attempt is made") from None
     except Cancelled:
-        return _end_early(teller, _cancelled(teller.record), roots)
+        return _end_early(updater, _cancelled(updater.record), roots)
     except MienError as error:
-        last = failed(teller.record, str(error), error.exit_code, time.time())
-        return _end_early(teller, last, roots)
+        last = failed(updater.record, str(error), error.exit_code, time.time())
+        return _end_early(updater, last, roots)
     except Exception as error:  # noqa: BLE001 - whoever waits for the job has to be told
-        _tell_bug(record, error)
+        _log_bug(record, error)
         text = f"a bug in mien: {type(error).__name__}; the stream worker's log has more"
-        return _end_early(teller, failed(teller.record, text, OUR_BUG, time.time()), roots)
-    return teller.end(_ended(teller.record, request, outcome, is_cancelled=teller.cancelled))
+        return _end_early(updater, failed(updater.record, text, OUR_BUG, time.time()), roots)
+    return updater.end(_ended(updater.record, request, outcome, is_cancelled=updater.cancelled))
 
 
-def _end_early(teller: Teller, record: JobRecord, roots: Roots) -> JobRecord:
+def _end_early(updater: RecordUpdater, record: JobRecord, roots: Roots) -> JobRecord:
     """The end of a job whose outputs no attempt has finished."""
-    record = teller.end(record)
+    record = updater.end(record)
     close_playlists(record, roots)
     return record
 
 
 def _end_playlists(record: JobRecord, store: JobStore, roots: Roots) -> None:
-    """Of an attempt whose job others took for over; a newer one has playlists of its own."""
-    with suppress(MienError):  # nobody can be asked any more
+    """For an attempt whose job was declared over by others; a newer one has its own playlists."""
+    with suppress(MienError):  # the server does not answer
         now = store.get(record.id, patience_s=math.inf)
         if now is not None and now.over and now.attempts <= record.attempts:
             close_playlists(now, roots)
@@ -89,7 +89,7 @@ def _end_playlists(record: JobRecord, store: JobStore, roots: Roots) -> None:
 
 def _cancelled(record: JobRecord) -> JobRecord:
     """The record of an attempt that was cancelled without having written anything of its own."""
-    if record.left:
+    if record.left_behind:
         return cancelled(record, time.time())
     return replace(
         record, state="cancelled", exit_code=JobError.exit_code,
@@ -119,18 +119,18 @@ def _ended(
 
 
 def _run(
-    teller: Teller,
-    voice: HorseVoice,
+    updater: RecordUpdater,
+    reporter: StatsReporter,
     request: RunRequest,
     open_transport: Callable[[], Transport],
     roots: Roots,
 ) -> Outcome:
     roots.check(request)
-    if teller.record.owns_outputs:
+    if updater.record.owns_outputs:
         request = _replacing(request)
     check_request(request)
     with Interrupts() as interrupts, ExitStack() as stack:
-        source = _open(request, teller, voice, interrupts)
+        source = _open(request, updater, reporter, interrupts)
         stack.callback(source.close)
         if source.info.kind == "live":
             interrupts.listen_for_leave()
@@ -140,40 +140,40 @@ def _run(
         stack.callback(transport.close)
         stream = Stream(
             request, source, transport, weights=weights, clock=StageClock(),
-            name=teller.record.id, again=teller.record.owns_outputs,
-            source_mark=source_mark(request.source, teller.record.attempts),
+            name=updater.record.id, again=updater.record.owns_outputs,
+            source_mark=source_mark(request.source, updater.record.attempts),
         )  # fmt: skip
         stack.callback(stream.abort)
-        stack.callback(voice.end, stream)
-        teller.begin(is_live=stream.is_live)
+        stack.callback(reporter.end, stream)
+        updater.begin(is_live=stream.is_live)
 
-        def tell() -> None:
-            voice.tick(stream)
-            teller.tick(stream)
+        def report() -> None:
+            reporter.tick(stream)
+            updater.tick(stream)
 
-        if not drive(stream, transport, (), interrupts, tell):
+        if not drive(stream, transport, (), interrupts, report):
             stream.abort()
             stack.pop_all()  # the source is still being read, and must not be closed under it
             raise Interrupted("interrupted while the source did not answer")
-        goes_on = stream.is_live and interrupts.count > 0 and not teller.cancelled
+        goes_on = stream.is_live and interrupts.count > 0 and not updater.cancelled
         outcome = stream.finish(goes_on=goes_on)
         if goes_on:
-            teller.hand_on(_written(outcome))
+            updater.hand_over(_written(outcome))
             raise Interrupted("the worker was told to stop; another one goes on with the camera")
         return outcome
 
 
 def _open(
-    request: RunRequest, teller: Teller, voice: HorseVoice, interrupts: Interrupts
+    request: RunRequest, updater: RecordUpdater, reporter: StatsReporter, interrupts: Interrupts
 ) -> Source | LiveSource:
     """The source; one that was attached, or seen before, is waited for whatever it says."""
 
     def wait(trouble: str) -> bool:
-        voice.wait()
-        teller.wait(trouble)
+        reporter.wait()
+        updater.wait(trouble)
         return not interrupts.count
 
-    record = teller.record
+    record = updater.record
     endless = request.attached or (record.owns_outputs and record.is_camera)
     if endless:
         interrupts.listen_for_leave()
@@ -204,15 +204,15 @@ def _replacing(request: RunRequest) -> RunRequest:
     return replace(request, outputs=outputs, overwrite=True)
 
 
-def _written(outcome: Outcome) -> tuple[What, ...]:
-    places: dict[What, object] = {
+def _written(outcome: Outcome) -> tuple[Artifact, ...]:
+    places: dict[Artifact, object] = {
         "output": outcome.outputs or None, "results": outcome.results, "report": outcome.report
     }  # fmt: skip
     return tuple(what for what, place in places.items() if place is not None)
 
 
-def _tell_bug(record: JobRecord, error: Exception) -> None:
-    """Where it happened, without the texts of errors: they may hold what must not be shown."""
+def _log_bug(record: JobRecord, error: Exception) -> None:
+    """Log where it happened, without the texts of errors: they may hold a password."""
     steps = "".join(traceback.format_tb(error.__traceback__))
     what = type(error).__name__ if record.sealed else f"{type(error).__name__}: {error}"
     _log.error("a bug in mien: %s", what, extra={"trace": steps})

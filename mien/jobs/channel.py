@@ -1,7 +1,7 @@
-"""How stream workers and their work horses tell what they do to the one that is scraped.
+"""Messages from a stream worker's processes to its exporter, the one that is scraped.
 
-Messages are whole or not there, and come from any number of processes over one pair of sockets
-that they all inherit. Nobody waits for who reads: an account tells everything again.
+They are datagrams over one pair of sockets that all processes inherit: whole or not there. Writers
+do not wait for the reader, since stats are sent again and again, each time complete.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 from mien.jobs.environment import CHANNEL
 
 MOST_BYTES = 65_536
-LAST_S = 1.0
-"""How long the last word of somebody waits for room."""
+FINAL_TIMEOUT_S = 1.0
+"""How long a message that is not repeated waits for room in the socket."""
 
 
 class Channel:
-    """The ends of the channel; both live as long as the supervisor."""
+    """Both ends; they are open as long as the supervisor lives."""
 
     def __init__(self) -> None:
         self.reader, self._writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -29,28 +29,28 @@ class Channel:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * MOST_BYTES)
 
     @property
-    def number(self) -> int:
-        """File number of the end that is written to, in every process that inherits it."""
+    def writer_fd(self) -> int:
+        """File descriptor of the writing end, in every process that inherits it."""
         return self._writer.fileno()
 
 
-class Voice:
-    """One who tells; every process has its own."""
+class ChannelWriter:
+    """Sends messages; every process has one of its own. Its methods raise nothing."""
 
     def __init__(self) -> None:
-        """Speaks into the channel that this process has inherited, if it has."""
-        number = _inherited()
-        self._socket = None if number is None else socket.socket(fileno=os.dup(number))
+        """Writes to the channel that this process has inherited; to none where it has not."""
+        fd = _inherited_fd()
+        self._socket = None if fd is None else socket.socket(fileno=os.dup(fd))
         if self._socket is not None:
             self._socket.setblocking(False)
 
-    def tell(self, message: dict[str, Any], *, last: bool = False) -> None:
-        """Say it; it is lost where there is no room, but for the last word. Raises nothing."""
+    def send(self, message: dict[str, Any], *, final: bool = False) -> None:
+        """Send it, without waiting; a final one waits for `FINAL_TIMEOUT_S` until there is room."""
         if self._socket is None:
             return
         line = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
         text = line.encode("utf-8", "backslashreplace")
-        deadline = time.monotonic() + (LAST_S if last else 0)
+        deadline = time.monotonic() + (FINAL_TIMEOUT_S if final else 0)
         while True:
             try:
                 self._socket.send(text)
@@ -61,23 +61,23 @@ class Voice:
             else:
                 return
 
-    def pulse(self, worker: int) -> None:
-        """Say that a worker goes on."""
-        self.tell({"what": "pulse", "worker": worker})
+    def heartbeat(self, worker: int) -> None:
+        """A worker is alive."""
+        self.send({"what": "pulse", "worker": worker})
 
-    def gone(self, horse: int) -> None:
-        """Say that a work horse has ended, however it did."""
-        self.tell({"what": "gone", "horse": horse}, last=True)
+    def horse_gone(self, horse: int) -> None:
+        """A work horse has ended, whatever the cause."""
+        self.send({"what": "gone", "horse": horse}, final=True)
 
     def draining(self) -> None:
-        """Say that the workers were told to stop."""
-        self.tell({"what": "draining"}, last=True)
+        """The workers were told to stop."""
+        self.send({"what": "draining"}, final=True)
 
-    def died(self, worker: int) -> None:
-        """Say that a worker has ended, and its work horse with it."""
-        self.tell({"what": "died", "worker": worker}, last=True)
+    def worker_died(self, worker: int) -> None:
+        """A worker has ended, and its work horse with it."""
+        self.send({"what": "died", "worker": worker}, final=True)
 
 
-def _inherited() -> int | None:
+def _inherited_fd() -> int | None:
     number = os.environ.get(CHANNEL, "")
     return int(number) if number.isdecimal() else None

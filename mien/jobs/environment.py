@@ -11,7 +11,7 @@ SECRET = "MIEN_SECRET"  # noqa: S105 - the name of the variable
 INPUT_ROOT, OUTPUT_ROOT = "MIEN_INPUT_ROOT", "MIEN_OUTPUT_ROOT"
 WIRE = "MIEN_WIRE"
 CHANNEL = "MIEN_CHANNEL"
-"""File number that a work horse inherits (`mien.jobs.channel`); set by its worker alone."""
+"""File descriptor that a work horse inherits (`mien.jobs.channel`); set by its worker alone."""
 
 DEFAULT_URL = "redis://localhost:6379/0"
 """Where the server is, unless somebody says otherwise."""

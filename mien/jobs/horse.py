@@ -13,8 +13,8 @@ from mien.contract.live import forgotten_s
 from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.jobs.attempt import carry_out
-from mien.jobs.closing import close_playlists
 from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
+from mien.jobs.playlists import close_playlists
 from mien.jobs.record import JobRecord, cancelled, failed, given_up
 from mien.jobs.roots import Roots
 from mien.jobs.secrets import reveal
@@ -46,7 +46,7 @@ def run(job: str) -> None:
         _log.error("there is nothing to do: the server has forgotten the job's record")
         return
     roots = Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT))
-    if not record.over and store.end_is_wished(job, PATIENCE_S):
+    if not record.over and store.cancel_is_requested(job, PATIENCE_S):
         record = cancelled(record, time.time())
         end(store, record)
     if record.over:
@@ -72,9 +72,11 @@ def run(job: str) -> None:
 
 
 def give_up(store: JobStore, job: str) -> None:
-    """Write that no further attempt will be made, unless the job is over already.
+    """Record that no further attempt will be made, unless the job is over already.
 
-    Raises `TransportError` where the server cannot be told, and `JobError` for what is no record.
+    Raises:
+        TransportError: the server does not answer.
+        JobError: the record cannot be read.
     """
     record = store.get(job)
     if record is not None and not record.over:
@@ -82,7 +84,7 @@ def give_up(store: JobStore, job: str) -> None:
 
 
 def is_endless(store: JobStore, job: str) -> bool:
-    """Whether the job's source is known to have no end; not where that cannot be found out now."""
+    """Whether the job's source is known to have no end; False while the server does not answer."""
     try:
         record = store.get(job)
     except MienError:
@@ -91,14 +93,14 @@ def is_endless(store: JobStore, job: str) -> bool:
 
 
 def end(store: JobStore, record: JobRecord) -> None:
-    """Write the last record of a job that is not running, and tell whoever waits for it; nothing
-    where somebody else has ended it.
+    """Write the last record of a job that is not running, and call its webhook; nothing where it
+    has been ended already.
     """
     done = store.put(record, PATIENCE_S, unless_over=True)
     if not done and store.get(record.id, PATIENCE_S) != record:  # an answer may have got lost
         return
     _log.warning("the job is %s", record.state, extra={"job": record.id, "error": record.error})
-    store.forget_wish(record.id, PATIENCE_S)
+    store.forget_cancel(record.id, PATIENCE_S)
     if record.webhook is not None:
         tell(record.webhook, record)
 

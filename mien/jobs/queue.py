@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 from mien.contract.errors import JobError, UsageError
 from mien.contract.request_json import request_to_json
 from mien.contract.requests import RunRequest
+from mien.jobs.idempotency import is_same_request
 from mien.jobs.record import (
     KEEP_S,
     MOST_BYTES,
@@ -29,7 +30,6 @@ from mien.jobs.record import (
     largest_bytes,
 )
 from mien.jobs.rq_queue import stream_queue
-from mien.jobs.sameness import is_asked_again
 from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
 from mien.jobs.webhook import check_webhook, tell
@@ -38,22 +38,22 @@ from mien.transport.redis_server import RedisServer
 
 JOB_FUNCTION = "mien.jobs.horse.run"
 MOST_ATTEMPTS = 4
-"""So often may a job's worker die before it is given up; what has no end is not."""
+"""A job is given up after so many attempts whose worker died; one without an end never is."""
 RESULT_S = 60
 """Life of RQ's own entry after the job has ended; deleting it at once fails in RQ where an earlier
 attempt's worker was killed."""
 SUBMITTING_S = 10
-"""So long may lie between a record and its place in the queue."""
+"""How long a submission may take from the record to the entry in the queue."""
 SILENT_S = 600
-"""A job that RQ does not know, and whose attempt says nothing for so long, is lost."""
-LET_GO_S = 5.0
-"""How long RQ may take to let go of a job that is over."""
+"""A job that RQ does not know, and whose record was not written for so long, is lost."""
+REMOVE_S = 5.0
+"""How long RQ may take to finish with a job that is over."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Submitted(NamedTuple):
-    """What came of a submission."""
+    """Result of a submission."""
 
     record: JobRecord
     is_new: bool
@@ -129,7 +129,7 @@ class Jobs:
         return self.store.get(job) is not None
 
     def find(self, job: str) -> JobRecord:
-        """The record, with what RQ alone knows: that a job has lost all its attempts.
+        """The record, reconciled with RQ, which alone knows that a job has lost all its attempts.
 
         Raises:
             UsageError: there is no such job.
@@ -138,18 +138,18 @@ class Jobs:
         record = self.store.get(job)
         if record is None:
             raise UsageError(f"there is no job {job} (any more) on the server at {self._name}")
-        return self._judged(record)
+        return self._reconciled(record)
 
     def all(self) -> list[JobRecord]:
-        """Every job that is remembered, oldest first."""
-        return [self._judged(record) for record in self.store.all()]
+        """Every job that has a record, oldest first."""
+        return [self._reconciled(record) for record in self.store.all()]
 
     def cancel(self, job: str) -> JobRecord:
-        """End it: one that waits at once, one that runs within seconds, one that is over not."""
+        """A job in the queue ends at once, a running one within seconds; one that is over stays."""
         record = self.find(job)
         if record.over:
             return record
-        self.store.wish_end(job)  # first: a worker may be about to begin
+        self.store.request_cancel(job)  # first: a worker may be about to begin
         if record.state == "queued" and self._withdraw(job):
             record = cancelled(record, time.time())
             if not self.store.put(record, patience_s=0, unless_over=True):
@@ -162,7 +162,7 @@ class Jobs:
     def retry(self, job: str) -> JobRecord:
         """Put a job that failed or was cancelled into the queue again.
 
-        What a camera's job has recorded stays its own, and is gone on with.
+        A camera's job continues what it has recorded.
 
         Raises:
             UsageError: there is no such job, or it is not over, or it is finished.
@@ -172,22 +172,22 @@ class Jobs:
             raise UsageError(f"job {job} is not over: it is {record.state}")
         if record.state == "finished":
             raise UsageError(f"job {job} is finished: submit it again under another id")
-        if not self._let_go(job):
+        if not self._remove_from_rq(job):
             raise UsageError(f"job {job} is just ending: try again in a moment")
-        self.store.forget_wish(job)
+        self.store.forget_cancel(job)
         record = replace(
             record, state="queued", error=None, exit_code=None, ended_s=None, eta_s=None,
-            done=0, written=record.left, owns_outputs=bool(record.left),
+            done=0, written=record.left_behind, owns_outputs=bool(record.left_behind),
         )  # fmt: skip
         if not self.store.put(record, patience_s=0):
-            return self.find(job)  # another one was faster, and it has begun
+            return self.find(job)  # another client was faster, and it has begun
         self._enqueue(record)
         return record
 
     def _check_same(self, record: JobRecord, request: RunRequest, secret: str | None) -> None:
         """Raises `UsageError` where the job of this id was asked for something else."""
         known = self.store.get(record.id) or record
-        if not is_asked_again(known, record, request, secret):
+        if not is_same_request(known, record, request, secret):
             raise UsageError(
                 f"job {record.id} is another one, of {known.source}: its input, outputs or options "
                 "differ from these"
@@ -196,24 +196,24 @@ class Jobs:
             raise UsageError(f"job {record.id} tells another webhook of its end, or none")
 
     def _resume(self, job: str) -> None:
-        """Put a job into the queue that has never come there: its submitter was cut off."""
+        """Enqueue a job whose submitter was cut off before it could do so."""
         record = self.store.get(job)
         if record is None or record.attempts or self._entry(job) is not None:
             return
         if record.state == "queued":
             self._enqueue(record)
         elif record.state == "failed" and record.exit_code == JobError.exit_code:
-            with suppress(UsageError):  # another one was faster
-                self.retry(job)  # somebody looked, and found it forgotten
+            with suppress(UsageError):  # another client was faster
+                self.retry(job)  # somebody asked for it, and it was declared lost
 
     def _enqueue(self, record: JobRecord) -> None:
-        """Nothing where it is in the queue already: two may submit the same id at once.
+        """Put it into the queue, unless it is there: two clients may submit the same id at once.
 
         A camera goes to the front, since what it shows meanwhile is lost; so does what is to be
         tried again, which has waited for its turn once. Of several the last is the next: RQ takes a
         job safely, by moving it, from a queue that is its only one.
         """
-        with self._asking(), suppress(DuplicateJobError):
+        with self._translated_errors(), suppress(DuplicateJobError):
             self._queue.enqueue_call(
                 JOB_FUNCTION,
                 args=(record.id,),
@@ -226,9 +226,9 @@ class Jobs:
                 retry=Retry(max=MOST_ATTEMPTS - 1, enqueue_at_front=True),
             )
 
-    def _let_go(self, job: str) -> bool:
-        """Wait until RQ has finished with a job that is over, and take its entry away."""
-        deadline = time.monotonic() + LET_GO_S
+    def _remove_from_rq(self, job: str) -> bool:
+        """Delete RQ's entry of a job that is over; False if RQ did not finish with it in time."""
+        deadline = time.monotonic() + REMOVE_S
         while not self._withdraw(job):
             if time.monotonic() > deadline:
                 return False
@@ -236,8 +236,8 @@ class Jobs:
         return True
 
     def _withdraw(self, job: str) -> bool:
-        """Take RQ's entry away; False where a worker has it."""
-        with self._asking():
+        """Delete RQ's entry; False where a worker has it."""
+        with self._translated_errors():
             entry = self._entry(job)
             if entry is None:
                 return True
@@ -251,12 +251,12 @@ class Jobs:
                 return False
             return True
 
-    def _judged(self, record: JobRecord) -> JobRecord:
+    def _reconciled(self, record: JobRecord) -> JobRecord:
         if record.over:
             return record
         entry = self._entry(record.id)
         if entry is None:
-            return self._judged_alone(record)
+            return self._without_rq_entry(record)
         status = entry.get_status(refresh=False)
         if status == JobStatus.FAILED:
             return self._lost(record, given_up(record))
@@ -264,15 +264,15 @@ class Jobs:
             return replace(record, state="queued", fps=None, eta_s=None)  # for another attempt
         return record
 
-    def _judged_alone(self, record: JobRecord) -> JobRecord:
-        """Of a job that RQ does not know: the attempt says how it goes, while there is one."""
+    def _without_rq_entry(self, record: JobRecord) -> JobRecord:
+        """The record of a job that RQ does not know; lost, unless it was written not long ago."""
         patience_s = SUBMITTING_S if record.state == "queued" else SILENT_S
         if self.store.silent_s(record) <= patience_s:
             return record
         return self._lost(record, "the server has forgotten its place in the queue: try it again")
 
     def _lost(self, record: JobRecord, reason: str) -> JobRecord:
-        now = self.store.get(record.id) or record  # it may have ended between the two looks
+        now = self.store.get(record.id) or record  # it may have ended between the two queries
         if now.over:
             return now
         record = failed(now, reason, JobError.exit_code, time.time())
@@ -282,14 +282,14 @@ class Jobs:
         return record
 
     def _entry(self, job: str) -> Job | None:
-        with self._asking():
+        with self._translated_errors():
             try:
                 return Job.fetch(job, self._client, serializer=JSONSerializer)
             except NoSuchJobError:
                 return None
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except redis.RedisError as error:

@@ -1,4 +1,4 @@
-"""What is known of a job: small, JSON, and all that is left of it when it has ended."""
+"""The record of a job: small, JSON, and all that is kept of a job that has ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ State = Literal[
     "queued", "waiting for the source", "waiting for an analyzer", "running",
     "finished", "failed", "cancelled",
 ]  # fmt: skip
-What = Literal["output", "results", "report"]
+Artifact = Literal["output", "results", "report"]
+"""A kind of file that a job writes."""
 
 OVER: frozenset[State] = frozenset({"finished", "failed", "cancelled"})
 """States that a job does not leave by itself."""
@@ -61,7 +62,7 @@ class JobRecord:
     """What `mien run` would have ended with."""
     error: str | None = None
     """One sentence."""
-    written: tuple[What, ...] = ()
+    written: tuple[Artifact, ...] = ()
     """Which of the files that it was asked for are in place."""
     live: dict[str, Any] | None = None
     """How a camera does in the running or last attempt (`mien.jobs.live_status`)."""
@@ -86,14 +87,14 @@ class JobRecord:
         return is_known or kind_of_name(self.source) == "camera"
 
     @property
-    def left(self) -> tuple[What, ...]:
+    def left_behind(self) -> tuple[Artifact, ...]:
         """What a camera's attempts have left without being its last; those of files leave nothing.
 
         Files and results grow in place; a report is there where an attempt was told to leave.
         """
         if not (self.is_camera and self.owns_outputs):
             return ()
-        there: dict[What, object] = {
+        there: dict[Artifact, object] = {
             "output": self.request.get("outputs"),
             "results": self.request.get("results"),
             "report": "report" in self.written,
@@ -103,7 +104,7 @@ class JobRecord:
     @property
     def playlists(self) -> list[Path]:
         """Those that a camera's attempts have left, with or without an end."""
-        outputs = self.request["outputs"] if "output" in self.left else []
+        outputs = self.request["outputs"] if "output" in self.left_behind else []
         targets = [parse_target(str(output["target"])) for output in outputs]
         return [path for path in targets if isinstance(path, Path) and is_playlist(path)]
 
@@ -111,7 +112,7 @@ class JobRecord:
     def outputs(self) -> list[str]:
         """Paths of the files that are in place."""
         targets: list[str] = [str(output["target"]) for output in self.request.get("outputs", [])]
-        places: dict[What, list[str | None]] = {
+        places: dict[Artifact, list[str | None]] = {
             "output": [segments_of(name) if self.is_camera else name for name in targets],
             "results": [self.request.get("results")],
             "report": [self.request.get("report")],
@@ -124,10 +125,10 @@ class JobRecord:
 
     def status(self) -> dict[str, Any]:
         """What a user and a webhook are told; `docs/operation.md` says what each means."""
-        return {name: getattr(self, name) for name in _TOLD}
+        return {name: getattr(self, name) for name in _STATUS_FIELDS}
 
 
-_TOLD = (
+_STATUS_FIELDS = (
     "id", "state", "source", "done", "total", "fps", "eta_s", "attempts", "exit_code", "error",
     "created_s", "started_s", "ended_s", "outputs", "live",
 )  # fmt: skip
@@ -166,8 +167,8 @@ def is_playlist(path: Path) -> bool:
 def failed(record: JobRecord, error: str, exit_code: int, ended_s: float) -> JobRecord:
     """The record of a job that ended without all that it was asked for."""
     return dataclasses.replace(
-        record, state="failed", written=record.left, error=shortened(error, LONGEST_ERROR_BYTES),
-        exit_code=exit_code, ended_s=ended_s, eta_s=None,
+        record, state="failed", written=record.left_behind, ended_s=ended_s, eta_s=None,
+        error=shortened(error, LONGEST_ERROR_BYTES), exit_code=exit_code,
     )  # fmt: skip
 
 
@@ -176,10 +177,10 @@ def cancelled(record: JobRecord, ended_s: float) -> JobRecord:
 
     What a camera's earlier attempts have recorded is finished and stays, so that all is well.
     """
-    left = record.left
+    left_behind = record.left_behind
     return dataclasses.replace(
-        record, state="cancelled", written=left, ended_s=ended_s, eta_s=None,
-        exit_code=0 if left else JobError.exit_code,
+        record, state="cancelled", written=left_behind, ended_s=ended_s, eta_s=None,
+        exit_code=0 if left_behind else JobError.exit_code,
         error=f"cancelled {'between two attempts' if record.owns_outputs else 'before it began'}",
     )  # fmt: skip
 

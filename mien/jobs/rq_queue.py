@@ -1,4 +1,4 @@
-"""RQ's queue, with the patience of minutes taken out of its housekeeping."""
+"""RQ's queue, with seconds instead of minutes in its housekeeping."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ QUEUE = "mien-streams"
 LOCK_S = 8
 """Life of the lock of a housekeeping whose worker died in it; RQ's own is 15 minutes."""
 STUCK_S = 5
-"""So long may a job be neither in the queue nor started; RQ's own is a minute."""
+"""How long a job may be neither in the queue nor started; RQ's own is a minute."""
 
 SEEN_S = 60
-"""So long is it remembered when a job was seen between; RQ's own is a day, which another attempt
-would be measured by."""
+"""How long it is kept when a job was first seen there; RQ's own is a day, which would count for
+another attempt, too."""
 
 
-class _Between(IntermediateQueue):
-    """Jobs that a worker has taken and not begun; it may have died there.
+class _StreamIntermediateQueue(IntermediateQueue):
+    """Jobs that a worker has taken and not started; it may have died in between.
 
-    One that died just after it had begun has left its job here too, when that is found and put back
-    into the queue: it must not get there a second time.
+    Where it died right after the start, its job is still here when it is put back into the queue as
+    that of a dead worker: it must not be put there a second time.
     """
 
     def cleanup(self, worker: BaseWorker, queue: Queue) -> None:
@@ -59,7 +59,7 @@ class StreamQueue(Queue):
 
     @property
     def intermediate_queue(self) -> IntermediateQueue:
-        return _Between(self.key, connection=self.connection)
+        return _StreamIntermediateQueue(self.key, connection=self.connection)
 
 
 def waiting(server: RedisServer) -> set[str]:

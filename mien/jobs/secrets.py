@@ -22,11 +22,11 @@ def hide(request: RunRequest, secret: str | None) -> tuple[RunRequest, str | Non
     """
     hidden: dict[str, str] = {}
     source = parse(request.source).name
-    if _tells_less(source, request.source):
+    if _is_redacted(source, request.source):
         hidden[_SOURCE] = request.source
     outputs = list(request.outputs)
     for place, output in enumerate(outputs):
-        if isinstance(output.target, str) and _tells_less(output.name, output.target):
+        if isinstance(output.target, str) and _is_redacted(output.name, output.target):
             hidden[str(place)] = output.target
             outputs[place] = replace(output, target=output.name)
     if not hidden:
@@ -54,7 +54,7 @@ def reveal(shown: RunRequest, sealed: str, secret: str | None) -> RunRequest:
     return replace(shown, source=source, outputs=tuple(outputs))
 
 
-def _tells_less(shown: str, address: str) -> bool:
+def _is_redacted(shown: str, address: str) -> bool:
     """Whether something was left out for people to read; some spellings differ all the same."""
     try:
         plain = urlunsplit(urlsplit(address))

@@ -1,4 +1,4 @@
-"""Where job records lie: one key each, and indexes by state, so that nobody reads all to count."""
+"""Job records in Redis: one key each, and indexes by state, so that counting reads no record."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mien.transport.redis_server import RedisServer
 
 PENDING_S = 90 * 24 * 3600
 """Least life of the record of a job that is not over: what is kept for a day may wait for weeks."""
-WISH_S = PENDING_S
-"""Life of the wish that a job be cancelled, which may wait for as long as the job."""
+CANCEL_S = PENDING_S
+"""Life of the request to cancel a job, which may wait for as long as the job."""
 ENDED_S = 90 * 24 * 3600
 """Life of the count of ended jobs after the last one; then it begins anew."""
 
 _STATES: tuple[State, ...] = get_args(State)
 
-_FILE = """
-local function file(id, life_s)
-  -- KEYS[3] is the index of the job's state, and the other indexes follow it; a job stands in one
-  -- until its record expires
+_INDEX = """
+local function index(id, life_s)
+  -- KEYS[3] is the index of the job's state, and the other indexes follow it; a job is in one of
+  -- them until its record expires
   local now = now_ms()
   for at = 3, #KEYS do
     redis.call('ZREMRANGEBYSCORE', KEYS[at], '-inf', now)
@@ -36,18 +36,18 @@ local function file(id, life_s)
 end
 """
 CREATE = Script(
-    _FILE
+    _INDEX
     + """
--- KEYS record wish indexes; ARGV id text life (s). An old job of the same id is forgotten: so
--- is the wish to end it
+-- KEYS record cancel indexes; ARGV id text life (s). An old job of the same id is forgotten: so
+-- is the request to cancel it
 if not redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3], 'NX') then return 0 end
 redis.call('DEL', KEYS[2])
-file(ARGV[1], ARGV[3])
+index(ARGV[1], ARGV[3])
 return 1
 """
 )
 PUT = Script(
-    _FILE
+    _INDEX
     + """
 -- KEYS record ended indexes; ARGV id text life (s) state attempts life of the count (s) again,
 -- states that are over. again '0': a record that is over already is left as it is
@@ -59,7 +59,7 @@ for at = 8, #ARGV do over[ARGV[at]] = true end
 local was_over = over[plain.state or '']
 if (plain.attempts or 0) > tonumber(ARGV[5]) or (was_over and ARGV[7] == '0') then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-file(ARGV[1], ARGV[3])
+index(ARGV[1], ARGV[3])
 if over[ARGV[4]] and not was_over then
   redis.call('HINCRBY', KEYS[2], ARGV[4], 1)
   redis.call('EXPIRE', KEYS[2], ARGV[6])
@@ -68,7 +68,7 @@ return 1
 """
 )
 COUNT = Script("""
--- KEYS indexes. How many jobs stand in each
+-- KEYS indexes. How many jobs are in each
 local counts = {}
 for at, index in ipairs(KEYS) do counts[at] = redis.call('ZCOUNT', index, now_ms(), '+inf') end
 return counts
@@ -85,8 +85,8 @@ class JobStore:
     job:ID              string  the record, JSON                      `keep_s` from the job's end;
                                                                       until then `PENDING_S` or more
     ended               hash    jobs that have ended, by state        `ENDED_S` from the last one
-    cancel:ID           string  somebody wants the job to end         `WISH_S`, an attempt's end, or
-                                                                      until the id begins anew
+    cancel:ID           string  a request to cancel the job           `CANCEL_S`, an attempt's end,
+                                                                      or until the id begins anew
     ==================  ======  ====================================  ===========================
 
     Every method raises `TransportError`; those with `patience_s` wait so long for the server.
@@ -100,25 +100,25 @@ class JobStore:
 
     def create(self, record: JobRecord) -> bool:
         """Write the first record of a job; False where the id is taken."""
-        keys = (self._job(record.id), self._cancel(record.id), *self._filing(record))
+        keys = (self._job(record.id), self._cancel(record.id), *self._index_keys(record))
         done = self.server.call(
-            lambda client: CREATE.run(client, keys, _filed(record)), patience_s=0
+            lambda client: CREATE.run(client, keys, _record_arguments(record)), patience_s=0
         )
         return bool(done)
 
     def put(
         self, record: JobRecord, patience_s: float = math.inf, *, unless_over: bool = False
     ) -> bool:
-        """Write the whole record: a server that forgot it knows it again.
+        """Write the whole record, also where the server has lost it.
 
-        False where a later attempt has written it: that one's word counts.
+        False where a later attempt has written it: that one counts.
 
         unless_over: False also where the job has ended already, which is left as it is.
         """
-        keys = (self._job(record.id), self._ended, *self._filing(record))
+        keys = (self._job(record.id), self._ended, *self._index_keys(record))
         arguments = (
-            *_filed(record), record.state, record.attempts, ENDED_S, int(not unless_over),
-            *sorted(OVER),
+            *_record_arguments(record), record.state, record.attempts, ENDED_S,
+            int(not unless_over), *sorted(OVER),
         )  # fmt: skip
         done = self.server.call(
             lambda client: PUT.run(client, keys, arguments), patience_s=patience_s
@@ -159,8 +159,8 @@ class JobStore:
     def states(self, waiting: Collection[str] = ()) -> Counter[State]:
         """How many jobs there are, by state as their records say it.
 
-        waiting: ids of those that stand in the queue. The record of one that waits for another
-        attempt still says what the last one was doing.
+        waiting: ids of those in the queue. The record of one that waits for another attempt still
+        says what the last one was doing.
         """
         found = self.server.call(
             lambda client: COUNT.run(client, [*self._indexes.values()], ()), patience_s=0
@@ -188,21 +188,21 @@ class JobStore:
         )
         return {state: int(found.get(state.encode(), 0)) for state in sorted(OVER)}
 
-    def wish_end(self, job: str) -> None:
-        """Ask the running attempt, if there is one, to end."""
+    def request_cancel(self, job: str) -> None:
+        """Ask the running attempt, if there is one, or the next to end the job."""
         self.server.call(
-            lambda client: client.set(self._cancel(job), b"1", ex=WISH_S), patience_s=0
+            lambda client: client.set(self._cancel(job), b"1", ex=CANCEL_S), patience_s=0
         )
 
-    def end_is_wished(self, job: str, patience_s: float = 0) -> bool:
+    def cancel_is_requested(self, job: str, patience_s: float = 0) -> bool:
         key = self._cancel(job)
         return bool(self.server.call(lambda client: client.exists(key), patience_s=patience_s))
 
-    def forget_wish(self, job: str, patience_s: float = 0) -> None:
+    def forget_cancel(self, job: str, patience_s: float = 0) -> None:
         key = self._cancel(job)
         self.server.call(lambda client: client.delete(key), patience_s=patience_s)
 
-    def _filing(self, record: JobRecord) -> list[str]:
+    def _index_keys(self, record: JobRecord) -> list[str]:
         """The index of its state, and the others."""
         own = self._indexes[record.state]
         return [own, *(index for index in self._indexes.values() if index != own)]
@@ -214,13 +214,13 @@ class JobStore:
         return f"{self._prefix}cancel:{job}"
 
 
-def _filed(record: JobRecord) -> tuple[Argument, ...]:
-    """What the scripts that write a record begin with."""
+def _record_arguments(record: JobRecord) -> tuple[Argument, ...]:
+    """First arguments of the scripts that write a record."""
     return (record.id, record.to_json(), _life_s(record))
 
 
 def _life_s(record: JobRecord) -> int:
-    """So long after it was written a record is forgotten."""
+    """Life of a record after it was written."""
     return record.keep_s if record.over else max(record.keep_s, PENDING_S)
 
 

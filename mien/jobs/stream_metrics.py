@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from mien import metrics
 from mien.contract.expressions import EXPRESSIONS
-from mien.jobs.books import Books
+from mien.jobs.aggregator import MetricsAggregator
 from mien.jobs.record import State
 from mien.jobs.rq_queue import waiting
 from mien.jobs.store import JobStore
@@ -22,50 +22,51 @@ from mien.transport.redis_server import RedisServer
 
 
 class StreamMetrics(Collector):
-    """What the books say."""
+    """Totals of a worker's attempts, and gauges of its running jobs."""
 
-    def __init__(self, books: Books, concurrency: int) -> None:
-        self._books, self._concurrency = books, concurrency
+    def __init__(self, aggregator: MetricsAggregator, concurrency: int) -> None:
+        self._aggregator, self._concurrency = aggregator, concurrency
 
     def collect(self) -> Iterator[Family]:
         yield from self._totals()
-        running = {job.job: job for job in self._books.running()}  # of two attempts the later one
+        # of two attempts at a job the later one
+        running = {job.job: job for job in self._aggregator.running()}
         yield metrics.WORKER_BUSY_RATIO.alone(min(1.0, len(running) / self._concurrency))
-        accounts = {job: one.account for job, one in running.items()}
-        yield metrics.STREAM_UP.of(((job,), one.up) for job, one in accounts.items())
-        yield metrics.STREAM_FPS.of(((job,), one.fps) for job, one in accounts.items())
-        yield metrics.WINDOW_BYTES.of(((job,), one.window_bytes) for job, one in accounts.items())
+        stats = {job: one.stats for job, one in running.items()}
+        yield metrics.STREAM_UP.of(((job,), one.up) for job, one in stats.items())
+        yield metrics.STREAM_FPS.of(((job,), one.fps) for job, one in stats.items())
+        yield metrics.WINDOW_BYTES.of(((job,), one.window_bytes) for job, one in stats.items())
         yield metrics.STREAM_INFO.of(((job, o.source, o.kind), 1) for job, o in running.items())
         yield metrics.OUTPUT_UP.of(
             ((job, str(number)), fine)
-            for job, account in accounts.items()
-            for number, fine in enumerate(account.outputs, 1)
+            for job, one in stats.items()
+            for number, fine in enumerate(one.outputs, 1)
         )
 
     def _totals(self) -> Iterator[Family]:
-        sums, frames = self._books.totals(), self._books.frames()
+        totals, frames = self._aggregator.totals(), self._aggregator.frames()
         failed = sum(count for (state, *_), count in frames.items() if state == "failed")
-        faces = metrics.by_label(sums.faces)
+        faces = metrics.by_label(totals.faces)
         yield metrics.FRAMES.of(metrics.with_zeros(frames.items(), metrics.KNOWN_FRAMES))
         yield metrics.DEAD_LETTERS.alone(failed)
         yield metrics.FACES.of(metrics.with_zeros(faces, [(name,) for name in EXPRESSIONS]))
-        reconnects = metrics.by_label(sums.reconnects)
+        reconnects = metrics.by_label(totals.reconnects)
         yield metrics.RECONNECTS.of(metrics.with_zeros(reconnects, metrics.KNOWN_RECONNECTS))
         yield metrics.STAGE_SECONDS.histogram(
-            ((stage,), sums.stages[stage]) for stage in sorted(sums.stages)
+            ((stage,), totals.stages[stage]) for stage in sorted(totals.stages)
         )
-        latency = sums.latency or metrics.CAPTURE_TO_RESULT_SECONDS.nothing
+        latency = totals.latency or metrics.CAPTURE_TO_RESULT_SECONDS.nothing
         yield metrics.CAPTURE_TO_RESULT_SECONDS.histogram([((), latency)])
 
 
 @dataclass(frozen=True, slots=True)
 class JobCounts:
-    """What the server says of all jobs."""
+    """Of all jobs on the server."""
 
     states: Mapping[str, int]
-    """Those that are remembered, by state."""
+    """Jobs that still have a record, by state."""
     ended: Mapping[str, int]
-    """Those that have ever ended, by state."""
+    """Jobs that have ever ended, by state."""
 
 
 class JobMetrics(Collector):

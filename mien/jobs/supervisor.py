@@ -17,12 +17,12 @@ import redis
 from mien.contract.errors import MienError
 from mien.interrupts import LEAVE
 from mien.jobs import environment
-from mien.jobs.channel import Channel, Voice
+from mien.jobs.channel import Channel, ChannelWriter
 from mien.jobs.exporter import Exporter
 from mien.jobs.horse import give_up, is_endless
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
-from mien.jobs.stream_worker import StreamWorker, die_with
+from mien.jobs.stream_worker import StreamWorker, die_with_parent
 from mien.transport.redis_server import RedisServer, Unreachable
 
 PAUSE_S = 1.0
@@ -31,17 +31,17 @@ PAUSE_S = 1.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 WORKER, METRICS = "a stream worker", "the process of the metrics"
-"""What the children are, as it is told."""
+"""Names of the children in the log."""
 
 _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Forks the workers, starts them again, and passes on the wish to stop.
+    """Forks the workers, restarts them when they die, and forwards signals to stop.
 
     On SIGTERM or SIGINT every worker finishes the job that it runs, or a camera's files, and the
-    camera goes back to the queue; on the second it breaks off, and any job goes back. One more
-    child serves their metrics.
+    camera goes back to the queue; on the second it aborts, and any job goes back. One more child
+    serves their metrics.
     """
 
     def __init__(self, url: str, concurrency: int, listener: socket.socket | None = None) -> None:
@@ -57,17 +57,17 @@ class Supervisor:
         self._channel = Channel()
         os.environ.pop(environment.CHANNEL, None)
         if listener is not None:
-            os.environ[environment.CHANNEL] = str(self._channel.number)
-        self._voice = Voice()
+            os.environ[environment.CHANNEL] = str(self._channel.writer_fd)
+        self._messages = ChannelWriter()
         self._pid = os.getpid()
         self._children: set[int] = set()
         self._exporter: int | None = None
         self._stopping = False
 
     def run(self) -> None:
-        """Returns when all workers have ended, after a signal."""
+        """Returns when all workers have ended, after a signal to stop."""
         for number in SIGNALS:
-            signal.signal(number, self._pass_on)
+            signal.signal(number, self._forward_stop)
         self._start_exporter()
         for _ in range(self._concurrency):
             self._start_worker()
@@ -76,27 +76,24 @@ class Supervisor:
             child, status = os.wait()
             if child == self._exporter:
                 self._exporter = None
-                self._tell_end(METRICS, status)
+                self._pause_before_restart(METRICS, status)
                 self._start_exporter()  # also while jobs end, which may take an hour
             elif child in self._children:
                 self._children.discard(child)
-                self._voice.died(child)
+                self._messages.worker_died(child)
                 if not self._stopping:
-                    self._tell_end(WORKER, status)
+                    self._pause_before_restart(WORKER, status)
                     self._start_worker()
-            # else somebody's orphan, where this is the first process of a container
+            # else an orphan, where this is the first process (PID 1) of a container
         if self._exporter is not None:
             os.kill(self._exporter, signal.SIGKILL)
 
-    def _tell_end(self, what: str, status: int) -> None:
+    def _pause_before_restart(self, what: str, status: int) -> None:
         _log.warning("%s ended (%s); starting another", what, os.waitstatus_to_exitcode(status))
         time.sleep(PAUSE_S)
 
     def _start_worker(self) -> None:
-        self._fork(WORKER, self._work, self._born)
-
-    def _born(self, child: int) -> None:
-        self._children.add(child)
+        self._fork(WORKER, self._work, self._children.add)
 
     def _start_exporter(self) -> None:
         listener = self._listener
@@ -104,28 +101,28 @@ class Supervisor:
             return
         exporter = Exporter(self._url, self._concurrency)
 
-        def born(child: int) -> None:
+        def started(child: int) -> None:
             self._exporter = child
 
-        self._fork(METRICS, lambda: exporter.run(self._channel, listener, self._pid), born)
+        self._fork(METRICS, lambda: exporter.run(self._channel, listener, self._pid), started)
         if self._stopping:
-            self._voice.draining()
+            self._messages.draining()
 
     def _work(self) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        die_with(self._pid)
+        die_with_parent(self._pid)
         self._channel.reader.close()
         if self._listener is not None:
             self._listener.close()
         work(self._url)
 
-    def _fork(self, what: str, action: Callable[[], None], born: Callable[[int], None]) -> None:
-        """Have a child do it, which `born` notes; a worker only where nobody wishes the end.
+    def _fork(self, what: str, action: Callable[[], None], started: Callable[[int], None]) -> None:
+        """Run the action in a child, and pass its id to `started`; no worker while stopping.
 
-        Signals wait meanwhile: else one that comes just now would pass by a child that is not noted
-        yet, or meet the child's copy of us.
+        Signals are blocked meanwhile: else one would miss a child that is not registered yet, or
+        run our handler in the child.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -133,38 +130,38 @@ class Supervisor:
                 return
             child = os.fork()
             if child == 0:
-                _live(what, action)
-            born(child)
+                _run_child(what, action)
+            started(child)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def _forward_stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
         for child in self._children:
             try:
                 os.kill(child, signal.SIGTERM)
             except ProcessLookupError:
                 continue
-        self._voice.draining()
+        self._messages.draining()
 
 
-def _live(what: str, action: Callable[[], None]) -> NoReturn:
-    """All of a child's life; whatever ends it early is told here, or nowhere."""
+def _run_child(what: str, action: Callable[[], None]) -> NoReturn:
+    """Run a child to its end; an error that ends it early is logged here."""
     code = 1
     try:
         action()
         code = 0
     except (MienError, redis.RedisError) as error:
         _log.warning("%s has ended: %s", what, error)
-    except Exception:  # noqa: BLE001 - the top of a process: nobody else would tell it
+    except Exception:  # noqa: BLE001 - the top of a process: nothing else would log it
         _log.exception("a bug in mien: %s ended", what)
     finally:
-        os._exit(code)  # what the parent has open is the parent's
+        os._exit(code)  # without closing what the parent has open
 
 
 def work(url: str) -> None:
     """Carry out jobs until a signal says stop."""
-    store = JobStore(_reached(url))
+    store = JobStore(_connect(url))
     connection = redis.Redis.from_url(url, protocol=2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
     worker = StreamWorker(
@@ -173,11 +170,11 @@ def work(url: str) -> None:
     worker.work(logging_level="WARNING")
 
 
-def _reached(url: str) -> RedisServer:
-    """The server; it is waited for, and meanwhile this worker is heard."""
-    voice = Voice()
+def _connect(url: str) -> RedisServer:
+    """Connect to the server, however long it is away; heartbeats go on meanwhile."""
+    channel = ChannelWriter()
     while True:
-        voice.pulse(os.getpid())
+        channel.heartbeat(os.getpid())
         try:
             return RedisServer(url, wait_s=PAUSE_S)
         except Unreachable:

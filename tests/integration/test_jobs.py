@@ -193,14 +193,14 @@ def test_a_wish_to_cancel_is_none_of_a_later_job_of_the_same_id(
     client.delete("mien:job:a")  # it has been kept for as long as it was asked for
     _, is_new = jobs.submit(request(clip, clip.parent), job="a")
     assert is_new
-    assert not jobs.store.end_is_wished("a")
+    assert not jobs.store.cancel_is_requested("a")
 
 
 def test_a_job_that_a_worker_has_just_taken_is_cancelled_too(
     jobs: Jobs, client: redis.Redis, clip: Path
 ) -> None:
     record, _ = jobs.submit(request(clip, clip.parent), job="a")
-    jobs.store.wish_end("a")
+    jobs.store.request_cancel("a")
     assert int(client.ttl("mien:cancel:a")) > PENDING_S - 60, "it may be long until it is begun"
     assert carry_out(jobs, "a").state == "cancelled"
     assert record.state == "queued"
@@ -218,7 +218,7 @@ def test_a_job_that_begins_just_as_it_is_cancelled_is_not_told_to_be_over(
 
     monkeypatch.setattr(jobs, "_withdraw", begin_first)
     assert jobs.cancel("a") == running
-    assert jobs.store.end_is_wished("a")
+    assert jobs.store.cancel_is_requested("a")
 
 
 def test_a_failed_job_can_be_tried_again(jobs: Jobs, client: redis.Redis, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_cancelled_job_can_be_tried_again(jobs: Jobs, clip: Path) -> None:
     jobs.submit(request(clip, clip.parent), job="a")
     jobs.cancel("a")
     assert jobs.retry("a").state == "queued"
-    assert not jobs.store.end_is_wished("a")
+    assert not jobs.store.cancel_is_requested("a")
 
 
 def test_a_finished_job_is_not_tried_again(jobs: Jobs, clip: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_camera_whose_next_attempt_is_about_to_begin_is_ended_the_same(
     jobs: Jobs, tmp_path: Path
 ) -> None:
     recorded(jobs, tmp_path)
-    jobs.store.wish_end("a")
+    jobs.store.request_cancel("a")
     ended = carry_out(jobs, "a")
     assert (ended.state, ended.exit_code, len(ended.outputs)) == ("cancelled", 0, 3)
     assert is_ended(tmp_path)

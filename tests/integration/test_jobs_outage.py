@@ -116,7 +116,7 @@ def test_a_job_that_waits_for_its_server_can_be_cancelled(
 
     def be_away(_: threading.Thread) -> None:
         server.kill()
-        jobs.store.wish_end("waits")
+        jobs.store.request_cancel("waits")
 
     with meanwhile(be_away):
         record = submitted(jobs.store, "waits", clip)
@@ -135,7 +135,7 @@ def test_an_attempt_that_was_given_up_meanwhile_ends(
         lost = replace(record, state="failed", attempts=1, error="given up")
         assert store.put(lost, unless_over=True)
         wait_for(lambda: not muxer.is_alive() or store.get("lost") != lost)
-        store.wish_end("lost")
+        store.request_cancel("lost")
 
     with meanwhile(give_up), pytest.raises(Superseded, match="given up"):
         attempt(store, record, request_for(clip), server, patience_s=60)

@@ -49,7 +49,9 @@ def test_a_stream_that_was_recorded_is_waited_for_and_its_playlist_ended(
             horse.run("a")
     assert jobs.find("a").playlists == [path]
     as_soon_as(
-        jobs, lambda job: job.state == "waiting for the source", lambda: jobs.store.wish_end("a")
+        jobs,
+        lambda job: job.state == "waiting for the source",
+        lambda: jobs.store.request_cancel("a"),
     )
     horse.run("a")  # the server is gone, and a file's job would have failed
     ended = jobs.find("a")

@@ -11,7 +11,7 @@ from mien import logs
 from mien.contract.outputs import OutputSettings
 from mien.contract.request_json import request_to_json
 from mien.contract.requests import AnalysisRequest, RunRequest
-from mien.jobs.closing import close_playlists
+from mien.jobs.playlists import close_playlists
 from mien.jobs.record import JobRecord
 from mien.jobs.roots import Roots
 

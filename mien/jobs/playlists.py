@@ -1,4 +1,4 @@
-"""Ends what an attempt at a camera has left open for the next one, where there is none."""
+"""Ends the HLS playlists that an attempt at a camera has left open, where there is no next one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 def close_playlists(record: JobRecord, roots: Roots) -> None:
-    """Tell players that a job is over which did not end in an attempt of its own.
+    """Mark the playlists of a job as complete that is over without a last attempt to do so.
 
-    It must run where the files are, in a worker. What cannot be ended is logged: the job is over.
+    It must run where the files are, in a worker. An error is logged and not raised.
     """
     try:
         if record.playlists:

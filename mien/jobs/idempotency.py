@@ -1,4 +1,4 @@
-"""Whether a request is one that a job was asked for before."""
+"""Whether a submission repeats that of an existing job, so that it is safe to submit twice."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mien.jobs.secrets import reveal
 from model.weights_file import DEFAULT_WEIGHTS
 
 
-def is_asked_again(
+def is_same_request(
     known: JobRecord, record: JobRecord, request: RunRequest, secret: str | None
 ) -> bool:
-    """Whether the request of a new record is that of the known one; so too where the known one's
-    version of mien leaves that unknown.
+    """Whether the new record asks for the same as the known one; True where the known one is of
+    another version of mien, and cannot be compared.
 
     Raises:
         UsageError: its addresses were sealed with another secret.
@@ -28,12 +28,12 @@ def is_asked_again(
         return False
     if known.sealed is not None:
         before = reveal(before, known.sealed, secret)
-    return _asked(before) == _asked(request)
+    return _normalized(before) == _normalized(request)
 
 
-def _asked(request: RunRequest) -> RunRequest:
-    """The request without what says nothing here of the job: how analyzers work is not its own,
-    and what may be replaced was decided as it was first asked for.
+def _normalized(request: RunRequest) -> RunRequest:
+    """The request without what does not count: device and batch are the analyzers' own, and what
+    may be overwritten was decided at the first submission.
     """
     weights = request.analysis.weights
     named = DEFAULT_WEIGHTS if weights == "default" else weights

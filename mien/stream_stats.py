@@ -1,7 +1,6 @@
-"""What one attempt at a stream has done so far, as a work horse tells it to its worker.
+"""Counters and gauges of one attempt at a stream, as a work horse sends them to its worker.
 
-All counts are of the whole attempt: whoever missed one account misses nothing, and one that is
-told twice counts once.
+Counters are of the whole attempt: a message that is lost or repeated changes nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ FAILED = "analysis failed"
 
 
 @dataclass(frozen=True, slots=True)
-class StreamAccount:
-    """Counts of one attempt."""
+class StreamStats:
+    """Counters since the attempt began, and gauges as they are now."""
 
     frames: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By state and reason; the reason is empty where nothing was lost."""
@@ -55,11 +54,10 @@ class StreamAccount:
         }
 
 
-def account_from_json(plain: Mapping[str, Any]) -> StreamAccount:
-    """The account again; raises `ValueError`, `KeyError` or `TypeError` where it is none."""
-
+def stats_from_json(plain: Mapping[str, Any]) -> StreamStats:
+    """The stats again; raises `ValueError`, `KeyError` or `TypeError` where they are none."""
     latency = plain["latency"]
-    return StreamAccount(
+    return StreamStats(
         frames={(state, reason): count for state, reason, count in plain["frames"]},
         faces=plain["faces"],
         reconnects=plain["reconnects"],

@@ -1,4 +1,4 @@
-"""Keeps the record of a running attempt up to date, and listens for the wish to cancel."""
+"""Keeps the record of a running attempt up to date, and checks whether it is to be cancelled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from mien.contract.errors import TransportError
 from mien.jobs.live_status import live_status, waiting_status
-from mien.jobs.record import JobRecord, What
+from mien.jobs.record import Artifact, JobRecord
 from mien.jobs.store import JobStore
-from mien.jobs.telling import Telling
+from mien.jobs.throttle import Throttle
 from mien.stream import Stream
 from mien.transport.ports import Superseded
 
@@ -20,24 +20,23 @@ _log = logging.getLogger(__name__)
 
 
 class Cancelled(Exception):  # noqa: N818 - what happened, not an error of anybody
-    """Somebody wished the end of the job."""
+    """A user has cancelled the job."""
 
 
-class Teller:
-    """A server that is away, or refuses, is no reason to stop: it is told later, and told
-    everything.
+class RecordUpdater:
+    """Writes the whole record about once a second; while the server is away the attempt goes on.
 
-    Every method raises `Superseded` where a newer attempt has begun, or somebody who had not heard
-    of this one for long has said that the job is over.
+    Every method raises `Superseded` where a newer attempt has begun, or the job was declared over
+    since this attempt had not written for long.
     """
 
     def __init__(self, record: JobRecord, store: JobStore) -> None:
-        """Says that an attempt has begun; waits for a server that is away."""
+        """Record that an attempt has begun; waits for a server that is away."""
         self._store = store
-        self._telling = Telling(time.monotonic())
-        self._first: tuple[int, float] | None = None
+        self._throttle = Throttle(time.monotonic())
+        self._baseline: tuple[int, float] | None = None
         self.cancelled = False
-        """The end was wished, and a camera's stream is being brought to it."""
+        """A camera's job was cancelled, and its stream is being ended."""
         self.record = replace(
             record,
             state="waiting for an analyzer",
@@ -48,16 +47,20 @@ class Teller:
         self._put()
 
     def wait(self, trouble: str) -> None:
-        """To be called while the source gives no picture; raises `Cancelled` like `tick`."""
-        if self._telling.is_due():
+        """Update, if it is time; to be called again and again while the source gives no picture.
+
+        Raises:
+            Cancelled: the job was cancelled.
+        """
+        if self._throttle.is_due():
             self.record = replace(
                 self.record, state="waiting for the source", live=waiting_status(trouble)
             )
-            if self._tell_and_ask():
+            if self._write_and_check_cancel():
                 raise Cancelled
 
     def begin(self, *, is_live: bool) -> None:
-        """Note that from now on files of the outputs' names are this job's own."""
+        """Record that from now on files of the outputs' names are this job's own."""
         self.record = replace(
             self.record, state="waiting for an analyzer", live=None, owns_outputs=True,
             is_live=is_live,
@@ -65,20 +68,24 @@ class Teller:
         self._put()
 
     def tick(self, stream: Stream) -> None:
-        """To be called all the time. Raises `Cancelled` where a file's job is to end."""
-        if not self._telling.is_due():
+        """Update, if it is time; to be called again and again while the stream runs.
+
+        Raises:
+            Cancelled: a file's job was cancelled; a camera's is ended instead.
+        """
+        if not self._throttle.is_due():
             return
-        self.record = self._advanced(stream, self._telling.last_s)
-        if self._tell_and_ask() and not self.cancelled:
+        self.record = self._advanced(stream, self._throttle.last_s)
+        if self._write_and_check_cancel() and not self.cancelled:
             self.cancelled = True
             if not stream.is_live:
                 raise Cancelled
             stream.end_early()
 
-    def hand_on(self, written: tuple[What, ...]) -> None:
-        """Note what this attempt leaves in place for another one to go on with."""
+    def hand_over(self, written: tuple[Artifact, ...]) -> None:
+        """Record what this attempt leaves in place, for the next one to continue with."""
         self.record = replace(self.record, written=written)
-        with suppress(TransportError):  # what grows is known without it
+        with suppress(TransportError):  # only a report would be missing in the record
             self._put(patience_s=0)
 
     def await_server(self) -> None:
@@ -89,7 +96,7 @@ class Teller:
         """Write the last record; waits for a server that is away."""
         self.record = replace(record, ended_s=time.time(), eta_s=None)
         self._put()
-        self._store.forget_wish(self.record.id, patience_s=math.inf)
+        self._store.forget_cancel(self.record.id, patience_s=math.inf)
         self._log_end()
         return self.record
 
@@ -100,26 +107,26 @@ class Teller:
         level = logging.WARNING if last.state == "failed" else logging.INFO
         _log.log(level, "the job is %s", last.state, extra={**facts, "error": last.error})
 
-    def _tell_and_ask(self) -> bool:
-        """Write the record; whether the job's end is wished, as far as is known."""
+    def _write_and_check_cancel(self) -> bool:
+        """Write the record; whether the job was cancelled, as far as is known."""
         try:
             self._put(patience_s=0)
-            return self._store.end_is_wished(self.record.id)
+            return self._store.cancel_is_requested(self.record.id)
         except TransportError:
             return False
 
     def _put(self, patience_s: float = math.inf) -> None:
-        is_last = self.record.over  # and true, whatever others took it for
+        is_last = self.record.over  # and right, even where others declared another end
         if not self._store.put(self.record, patience_s, unless_over=not is_last):
             raise Superseded(f"the job {self.record.id} was taken over, or given up")
 
     def _advanced(self, stream: Stream, now_s: float) -> JobRecord:
         done, live = stream.progress.frames, stream.is_live
-        if not done or self._first is None:
-            self._first = (done, now_s)  # the time that networks take to load is not the job's
-        passed_s = now_s - self._first[1]
+        if not done or self._baseline is None:
+            self._baseline = (done, now_s)  # not counting the time that networks take to load
+        passed_s = now_s - self._baseline[1]
         total = None if live else stream.info.frame_count
-        fps = (done - self._first[0]) / passed_s if passed_s > 0 else 0.0
+        fps = (done - self._baseline[0]) / passed_s if passed_s > 0 else 0.0
         left = max(total - done, 0) if total else None
         return replace(
             self.record,

@@ -1,4 +1,4 @@
-"""What all work horses of a stream worker have done: those that run, and those that have ended."""
+"""Sums up what the work horses of a stream worker have done, running and ended ones."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mien.account import StreamAccount, account_from_json
 from mien.contract.histogram import HistogramCounts
 from mien.metrics import FILE, LIVE
+from mien.stream_stats import StreamStats, stats_from_json
 
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A work horse's last word."""
+    """The latest report of a work horse."""
 
     job: str
     source: str
@@ -30,16 +30,16 @@ class RunningJob:
     """When the attempt began, by the monotonic clock that all processes of a machine share."""
     live: bool
     """Whether its frames are of a live stream, as far as is known; else they are a file's."""
-    account: StreamAccount
+    stats: StreamStats
 
 
-class Books:
-    """Sums that only grow, and the last account of everybody who runs; safe from any thread.
+class MetricsAggregator:
+    """Totals that only grow, and the latest stats of every running job; safe from any thread.
 
-    An account tells all of an attempt, and what is added is its difference to the one before: so
-    a horse that is killed keeps what it told last, and nothing counts twice. Where an attempt began
-    before these books did, they begin with the first account that they hear of it: what lies before
-    that stood in the books of another process.
+    Stats are of a whole attempt, and their difference to the ones before is added: so a horse that
+    is killed keeps what it reported last, and nothing counts twice. Of an attempt that began before
+    this aggregator did, the first stats are the base: what lies before them was counted by another
+    process.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,27 +48,27 @@ class Books:
         self._draining = False
         self._lock = threading.Lock()
         self._running: dict[int, RunningJob] = {}
-        self._pulses: dict[int, float] = {}
+        self._heartbeats_s: dict[int, float] = {}
         self._frames: Counter[tuple[str, str, str]] = Counter()
         self._faces: Counter[str] = Counter()
         self._reconnects: Counter[str] = Counter()
         self._stages: dict[str, HistogramCounts] = {}
         self._latency: HistogramCounts | None = None
 
-    def read(self, message: bytes) -> None:
-        """Take one message of the channel; what is none of ours is passed over."""
+    def receive(self, message: bytes) -> None:
+        """Apply one message of the channel; what is not valid is ignored."""
         try:
             plain = json.loads(message)
             what = plain.pop("what")
             with self._lock:
                 if what == "account":
-                    self._account(plain)
+                    self._add_stats(plain)
                 elif what == "pulse":
-                    self._pulses[plain["worker"]] = self._clock()
+                    self._heartbeats_s[plain["worker"]] = self._clock()
                 elif what == "gone":
                     self._running.pop(plain["horse"], None)
                 elif what == "died":
-                    self._died(plain["worker"])
+                    self._remove_worker(plain["worker"])
                 elif what == "draining":
                     self._draining = True
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -84,23 +84,23 @@ class Books:
         return self._draining
 
     def silent_s(self) -> list[float]:
-        """Of every worker that has been heard: for how long it has said nothing."""
+        """Of every worker that has sent anything: seconds since its last heartbeat."""
         now_s = self._clock()
         with self._lock:
-            return [now_s - heard_s for heard_s in self._pulses.values()]
+            return [now_s - at_s for at_s in self._heartbeats_s.values()]
 
     def frames(self) -> dict[tuple[str, str, str], int]:
         """The sums over all attempts, by state, reason, and `live` or `file`."""
         with self._lock:
             return dict(self._frames)
 
-    def totals(self) -> StreamAccount:
+    def totals(self) -> StreamStats:
         """The sums over all attempts."""
         with self._lock:
             frames: Counter[tuple[str, str]] = Counter()
             for (state, reason, _), count in self._frames.items():
                 frames[state, reason] += count
-            return StreamAccount(
+            return StreamStats(
                 frames=dict(frames),
                 faces=dict(self._faces),
                 reconnects=dict(self._reconnects),
@@ -108,36 +108,36 @@ class Books:
                 latency=self._latency,
             )
 
-    def _died(self, worker: int) -> None:
-        self._pulses.pop(worker, None)
+    def _remove_worker(self, worker: int) -> None:
+        self._heartbeats_s.pop(worker, None)
         theirs = [horse for horse, job in self._running.items() if job.worker == worker]
         for horse in theirs:
             del self._running[horse]
 
-    def _account(self, plain: dict[str, Any]) -> None:
-        horse, account = plain.pop("horse"), account_from_json(plain.pop("account"))
-        now = RunningJob(account=account, **plain)
-        old = self._account_before(horse, now)
+    def _add_stats(self, plain: dict[str, Any]) -> None:
+        horse, stats = plain.pop("horse"), stats_from_json(plain.pop("account"))
+        now = RunningJob(stats=stats, **plain)
+        old = self._counted(horse, now)
         self._running[horse] = now
         kind = LIVE if now.live else FILE
-        for (state, reason), count in account.frames.items():
+        for (state, reason), count in stats.frames.items():
             self._frames[state, reason, kind] += count - old.frames.get((state, reason), 0)
-        _add(self._faces, account.faces, old.faces)
-        _add(self._reconnects, account.reconnects, old.reconnects)
-        for step, histogram in account.stages.items():
-            fresh = _since(histogram, old.stages.get(step))
-            held = self._stages.get(step)
-            self._stages[step] = fresh if held is None else held.plus(fresh)
-        if account.latency is not None:
-            fresh = _since(account.latency, old.latency)
-            self._latency = fresh if self._latency is None else self._latency.plus(fresh)
+        _add(self._faces, stats.faces, old.faces)
+        _add(self._reconnects, stats.reconnects, old.reconnects)
+        for step, histogram in stats.stages.items():
+            new = _since(histogram, old.stages.get(step))
+            total = self._stages.get(step)
+            self._stages[step] = new if total is None else total.plus(new)
+        if stats.latency is not None:
+            new = _since(stats.latency, old.latency)
+            self._latency = new if self._latency is None else self._latency.plus(new)
 
-    def _account_before(self, horse: int, now: RunningJob) -> StreamAccount:
-        """What stands in the books already of this attempt."""
+    def _counted(self, horse: int, now: RunningJob) -> StreamStats:
+        """What is in the totals already of this attempt."""
         before = self._running.get(horse)
         if before is not None and (before.job, before.began_s) == (now.job, now.began_s):
-            return before.account  # else another process of the same number
-        return now.account if now.began_s < self._since_s else StreamAccount()
+            return before.stats  # else another process of the same number
+        return now.stats if now.began_s < self._since_s else StreamStats()
 
 
 def _add(sums: Counter[Key], now: Mapping[Key, int], before: Mapping[Key, int]) -> None:
