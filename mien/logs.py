@@ -10,8 +10,9 @@ import json
 import logging
 import sys
 import traceback
-from datetime import UTC, datetime
 from typing import Literal
+
+from mien.contract.utc import utc_text
 
 LogFormat = Literal["text", "json"]
 
@@ -63,7 +64,7 @@ class _Text(logging.Formatter):
         job = f"job {facts.pop('job')}: " if "job" in facts else ""
         rest = "".join(f" {name}={_quoted(value)}" for name, value in facts.items())
         sentence = record.getMessage()
-        return _one_line(f"{_time(record)} {record.levelname} {job}{sentence}{rest}")
+        return _one_line(f"{utc_text(record.created)} {record.levelname} {job}{sentence}{rest}")
 
 
 class _Json(logging.Formatter):
@@ -71,7 +72,7 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         event = {
-            "ts": _time(record),
+            "ts": utc_text(record.created),
             "level": record.levelname.lower(),
             "event": _one_line(record.getMessage()),
             "logger": record.name,
@@ -88,11 +89,6 @@ def _facts(record: logging.LogRecord) -> dict[str, object]:
         facts["error"] = type(error).__name__
         facts["trace"] = "".join(traceback.format_tb(error.__traceback__))
     return facts
-
-
-def _time(record: logging.LogRecord) -> str:
-    stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")
 
 
 def _quoted(value: object) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from mien.contract.utc import utc_text
 
 _LISTED = 6
 """Segments in a playlist."""
@@ -56,8 +57,7 @@ class RollingPlaylist:
 
     def add(self, name: str, length_s: float, utc_s: float, *, is_break: bool) -> list[Segment]:
         """Append a segment; those that leave for it are returned."""
-        utc = datetime.fromtimestamp(utc_s, UTC).isoformat(timespec="milliseconds")
-        self.segments.append(Segment(name, length_s, utc.replace("+00:00", "Z"), is_break))
+        self.segments.append(Segment(name, length_s, utc_text(utc_s), is_break))
         self.target_s = max(self.target_s, self.segments[-1].whole_s)
         return self.leave(len(self.segments) - _LISTED)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Capture, Gap
+from mien.contract.utc import utc_text
 from workers.faces import FaceSnapshot, TrackedFace
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def seconds(time_ns: int) -> float:
 
 def utc(time_ns: int) -> str:
     """Wall-clock time since 1970 as ISO 8601 with milliseconds."""
-    moment = datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(time_ns // 1_000_000 / 1000)
 
 
 def snapshot_rows(snapshot: FaceSnapshot) -> list[Row]:
