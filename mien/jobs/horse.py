@@ -19,7 +19,7 @@ from mien.jobs.record import JobRecord, cancelled, failed, given_up
 from mien.jobs.roots import Roots
 from mien.jobs.secrets import reveal
 from mien.jobs.store import JobStore
-from mien.jobs.webhook import tell
+from mien.jobs.webhook import call_webhook
 from mien.logs import about
 from mien.transport.keys import Lifetimes
 from mien.transport.redis import RedisTransport
@@ -67,8 +67,7 @@ def run(job: str) -> None:
         open_transport=lambda: RedisTransport(url, wire=wire, lifetimes=lives, wait_s=math.inf),
         roots=roots,
     )
-    if record.webhook is not None:
-        tell(record.webhook, record)
+    call_webhook(record)
 
 
 def give_up(store: JobStore, job: str) -> None:
@@ -101,8 +100,7 @@ def end(store: JobStore, record: JobRecord) -> None:
         return
     _log.warning("the job is %s", record.state, extra={"job": record.id, "error": record.error})
     store.forget_cancel(record.id, PATIENCE_S)
-    if record.webhook is not None:
-        tell(record.webhook, record)
+    call_webhook(record)
 
 
 def _request(record: JobRecord) -> RunRequest:

@@ -32,7 +32,7 @@ from mien.jobs.record import (
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.secrets import hide
 from mien.jobs.store import JobStore
-from mien.jobs.webhook import check_webhook, tell
+from mien.jobs.webhook import call_webhook, check_webhook
 from mien.transport.keys import GRACE_S
 from mien.transport.redis_server import RedisServer
 
@@ -156,7 +156,7 @@ class Jobs:
                 return self.find(job)  # a worker was faster
             if record.playlists:  # a worker has to end them, since only workers reach the files
                 self._enqueue(record)
-            _tell(record)
+            call_webhook(record)
         return record
 
     def retry(self, job: str) -> JobRecord:
@@ -278,7 +278,7 @@ class Jobs:
         record = failed(now, reason, JobError.exit_code, time.time())
         if not self.store.put(record, patience_s=0, unless_over=True):
             return self.store.get(record.id) or record
-        _tell(record)
+        call_webhook(record)
         return record
 
     def _entry(self, job: str) -> Job | None:
@@ -294,12 +294,6 @@ class Jobs:
             yield
         except redis.RedisError as error:
             raise self.store.server.failure(error) from error
-
-
-def _tell(record: JobRecord) -> None:
-    """Tell whoever asked to be told of its end."""
-    if record.webhook is not None:
-        tell(record.webhook, record)
 
 
 def check_id(job: str) -> None:

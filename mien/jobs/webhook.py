@@ -1,4 +1,4 @@
-"""Tells a URL of the user's how a job has ended."""
+"""Calls a job's webhook when the job has ended."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def check_webhook(url: str) -> None:
-    """Raises `UsageError` for what is no address that can be told."""
+    """Raises `UsageError` for what is no address that can be called."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for what is no number
@@ -48,14 +48,17 @@ def check_webhook(url: str) -> None:
         raise UsageError("a webhook's address holds no password: it would be stored in the open")
 
 
-def tell(url: str, record: JobRecord) -> bool:
-    """POST the job's status as JSON; whether somebody took it. Raises nothing.
+def call_webhook(record: JobRecord) -> bool:
+    """POST the job's status as JSON to its webhook, if it has one; True once it is delivered.
 
-    Redirections are not followed.
+    Redirections are not followed. Raises nothing.
     """
+    if record.webhook is None:
+        return False
     body = json.dumps(record.status()).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "mien"}
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        url, body, {"Content-Type": "application/json", "User-Agent": "mien"}, method="POST"
+        record.webhook, body, headers, method="POST"
     )
     opener = urllib.request.build_opener(_NoRedirect)
     for attempt in range(ATTEMPTS):

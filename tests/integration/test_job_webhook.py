@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def test_a_job_that_two_give_up_is_told_once(jobs: Jobs, clip: Path) -> None:
 @pytest.mark.parametrize("answer", [301, 302, 303, 307])
 def test_a_redirection_is_no_delivery(answer: int) -> None:
     with listening(answer) as hook:
-        assert not webhook.tell(hook.address, ENDED)
+        assert not webhook.call_webhook(replace(ENDED, webhook=hook.address))
     assert hook.told == [told(ENDED)] * webhook.ATTEMPTS
 
 
@@ -128,10 +129,11 @@ def test_a_port_that_speaks_another_protocol_is_no_delivery_and_no_failure() -> 
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert not webhook.tell(f"http://127.0.0.1:{listener.getsockname()[1]}/", ENDED)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert not webhook.call_webhook(replace(ENDED, webhook=address))
         thread.join()
 
 
 def test_an_address_of_an_older_record_that_cannot_be_asked_is_no_failure() -> None:
     for address in ("http://a:b/", "http://127.0.0.1/a b"):
-        assert not webhook.tell(address, ENDED)
+        assert not webhook.call_webhook(replace(ENDED, webhook=address))
