@@ -16,6 +16,7 @@ from prometheus_client import ProcessCollector
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.stage import StageClock
 from mien.cores import shared_cores
+from mien.interrupts import STOP_SIGNALS
 from mien.monitoring.analyzer import AnalyzerMetrics, MeteredPipeline, MeteredWork
 from mien.monitoring.queue import QueueMetrics
 from mien.monitoring.server import serve as serve_metrics
@@ -32,7 +33,7 @@ THREADS = 2
 
 JOIN_S = 0.2
 DRAIN_S = 20.0
-"""So long may the batch in hand take after the wish to stop, and the server to come back."""
+"""So long may the batch in hand take after the signal to stop, and the server to come back."""
 
 NUMERICS = ("classifier_dtype", "torch")
 """What of them is the same for all settings."""
@@ -101,7 +102,7 @@ def serve(url: str, settings: AnalyzerSettings, listener: socket.socket | None =
 
 
 class _Monitor:
-    """What is told of this process: times, sizes of batches, and whether it is ready."""
+    """Metrics of this process, and whether it is alive and ready."""
 
     def __init__(self, url: str, pipelines: Pipelines, clock: StageClock) -> None:
         self._url, self._pipelines, self._clock = url, pipelines, clock
@@ -162,9 +163,7 @@ class _Draining:
         return self._since_s is not None and time.monotonic() - self._since_s > DRAIN_S
 
     def __enter__(self) -> Self:
-        self._before = {
-            number: signal.signal(number, self._drain) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        self._before = {number: signal.signal(number, self._drain) for number in STOP_SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

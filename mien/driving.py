@@ -13,7 +13,7 @@ from mien.stream import Stream
 from mien.transport.ports import Transport
 
 GRACE_S = 5.0
-"""A camera's files are finished for so long before a second wish to stop ends that, too: many a
+"""A camera's files are finished for so long before a second signal to stop ends that, too: many a
 shell and supervisor sends its signal twice."""
 
 TICK_S = 0.1

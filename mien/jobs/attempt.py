@@ -133,7 +133,7 @@ def _run(
         source = _open(request, updater, reporter, interrupts)
         stack.callback(source.close)
         if source.info.kind == "live":
-            interrupts.listen_for_leave()
+            interrupts.listen_for_hand_over()
             request = _in_segments(request)
         weights = describe_weights(request.analysis.weights)
         transport = open_transport()
@@ -176,7 +176,7 @@ def _open(
     record = updater.record
     endless = request.attached or (record.owns_outputs and record.is_camera)
     if endless:
-        interrupts.listen_for_leave()
+        interrupts.listen_for_hand_over()
     limit_s = request.give_up_after_s
     options = LiveOptions(limit_s, wait=endless or limit_s is not None, through_refusals=endless)
     try:

@@ -11,6 +11,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from mien.interrupts import STOP_SIGNALS
 from mien.jobs.aggregator import MetricsAggregator
 from mien.jobs.channel import MOST_BYTES, Channel
 from mien.jobs.environment import OUTPUT_ROOT
@@ -40,7 +41,7 @@ class Exporter:
 
     def run(self, channel: Channel, listener: socket.socket, parent: int) -> None:
         """Ignores signals to stop: as long as a job runs, its worker is scraped."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         die_with_parent(parent)
         serve(listener, self._collectors, self._health.liveness_problem, self._readiness_problem)

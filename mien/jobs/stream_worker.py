@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from mien.contract.errors import Interrupted, JobError, MienError, TransportError
-from mien.interrupts import LEAVE
+from mien.interrupts import HAND_OVER
 from mien.jobs.channel import ChannelWriter
 from mien.jobs.queue import MOST_ATTEMPTS
 from mien.jobs.rq_queue import StreamQueue
@@ -268,7 +268,7 @@ class StreamWorker(Worker):
         """Wait for a file's job; ask a camera's, which has no end, to stop for another worker."""
         with suppress(ProcessLookupError):
             if self.horse_pid:
-                os.kill(self.horse_pid, LEAVE)
+                os.kill(self.horse_pid, HAND_OVER)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """SIGTERM first, so that the job removes half-written files and goes back to the queue."""

@@ -15,7 +15,7 @@ from typing import NoReturn
 import redis
 
 from mien.contract.errors import MienError
-from mien.interrupts import LEAVE
+from mien.interrupts import HAND_OVER, STOP_SIGNALS
 from mien.jobs import environment
 from mien.jobs.channel import Channel, ChannelWriter
 from mien.jobs.exporter import Exporter
@@ -27,8 +27,6 @@ from mien.transport.redis_server import RedisServer, Unreachable
 
 PAUSE_S = 1.0
 """Before a worker that ended by itself is started again."""
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 WORKER, METRICS = "a stream worker", "the process of the metrics"
 """Names of the children in the log."""
@@ -66,7 +64,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Returns when all workers have ended, after a signal to stop."""
-        for number in SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, self._forward_stop)
         self._start_exporter()
         for _ in range(self._concurrency):
@@ -109,9 +107,9 @@ class Supervisor:
             self._messages.draining()
 
     def _work(self) -> None:
-        for number in SIGNALS:
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         die_with_parent(self._pid)
         self._channel.reader.close()
         if self._listener is not None:
@@ -124,7 +122,7 @@ class Supervisor:
         Signals are blocked meanwhile: else one would miss a child that is not registered yet, or
         run our handler in the child.
         """
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             if self._stopping and what == WORKER:
                 return
@@ -133,7 +131,7 @@ class Supervisor:
                 _run_child(what, action)
             started(child)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _forward_stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
@@ -163,7 +161,7 @@ def work(url: str) -> None:
     """Carry out jobs until a signal says stop."""
     store = JobStore(_connect(url))
     connection = redis.Redis.from_url(url, protocol=2)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {LEAVE})  # its work horses', too
+    signal.pthread_sigmask(signal.SIG_BLOCK, {HAND_OVER})  # its work horses', too
     worker = StreamWorker(
         stream_queue(connection), connection, partial(give_up, store), partial(is_endless, store)
     )

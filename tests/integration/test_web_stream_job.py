@@ -12,7 +12,7 @@ import pytest
 
 from mien.contract.errors import Interrupted, JobError
 from mien.contract.requests import AnalysisRequest, RunRequest
-from mien.interrupts import LEAVE
+from mien.interrupts import HAND_OVER
 from mien.jobs import horse
 from mien.jobs.queue import Jobs
 from mien.jobs.record import JobRecord, failed
@@ -44,7 +44,7 @@ def test_a_stream_that_was_recorded_is_waited_for_and_its_playlist_ended(
     path = tmp_path / "live.m3u8"
     with photographing(10) as (address, _):
         jobs.submit(RunRequest(address, AnalysisRequest(), tuple(settings_for(path))), job="a")
-        as_soon_as(jobs, lambda job: job.done > 0, lambda: os.kill(os.getpid(), LEAVE))
+        as_soon_as(jobs, lambda job: job.done > 0, lambda: os.kill(os.getpid(), HAND_OVER))
         with pytest.raises(Interrupted):
             horse.run("a")
     assert jobs.find("a").playlists == [path]
