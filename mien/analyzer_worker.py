@@ -61,7 +61,7 @@ def serve(url: str, settings: AnalyzerSettings, listener: socket.socket | None =
     `listener`, if there is one.
 
     Raises:
-        UsageError: there is no such device, or the URL is none of a Redis server.
+        UsageError: there is no such device, or the URL is not a valid Redis URL.
         WeightsError: weights are missing or damaged.
         TransportError: there is no server at the start; later it is waited for.
     """

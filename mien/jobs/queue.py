@@ -67,7 +67,7 @@ class Jobs:
         """Connects.
 
         Raises:
-            UsageError: the URL is none of a Redis server.
+            UsageError: the URL is not a valid Redis URL.
             TransportError: there is no server, or it does not let us in.
         """
         server = RedisServer(url)

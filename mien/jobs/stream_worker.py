@@ -132,7 +132,7 @@ class StreamWorker(Worker):
         self._retry_while_away(anew)
 
     def check_for_suspension(self, burst: bool) -> None:
-        """RQ sends a heartbeat in here, without calling `heartbeat`."""
+        """RQ sends a heartbeat here through a pipeline, whose errors `heartbeat` does not see."""
         with self._tolerating_outage():
             super().check_for_suspension(burst)
 

@@ -51,7 +51,7 @@ class RedisTransport:
             wait_s: How long to wait for a server that does not answer yet.
 
         Raises:
-            UsageError: the URL is none of a Redis server.
+            UsageError: the URL is not a valid Redis URL.
             TransportError: there is no server, or it does not let us in.
         """
         self._server = RedisServer(url, wait_s=wait_s)

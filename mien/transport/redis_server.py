@@ -80,7 +80,7 @@ class RedisServer:
         """Waits up to `wait_s` for a server that does not answer.
 
         Raises:
-            UsageError: the URL is none of a Redis server.
+            UsageError: the URL is not a valid Redis URL.
             TransportError: there is no server, or it does not let us in.
         """
         self.name = address_of(url)
