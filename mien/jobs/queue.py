@@ -173,7 +173,7 @@ class Jobs:
         if record.state == "finished":
             raise UsageError(f"job {job} is finished: submit it again under another id")
         if not self._remove_from_rq(job):
-            raise UsageError(f"job {job} is just ending: try again in a moment")
+            raise UsageError(f"job {job} is still shutting down: try again in a moment")
         self.store.forget_cancel(job)
         record = replace(
             record, state="queued", error=None, exit_code=None, ended_s=None, eta_s=None,
@@ -193,7 +193,7 @@ class Jobs:
                 "differ from these"
             )
         if known.webhook != record.webhook:
-            raise UsageError(f"job {record.id} tells another webhook of its end, or none")
+            raise UsageError(f"job {record.id} already exists with a different webhook (or none)")
 
     def _resume(self, job: str) -> None:
         """Enqueue a job whose submitter was cut off before it could do so."""

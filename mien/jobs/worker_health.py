@@ -33,7 +33,7 @@ class WorkerHealth:
     def liveness_problem(self) -> str | None:
         """Why they are not alive, if they are not; those that were told to stop may be gone."""
         if not self._aggregator.draining and self._clock() - self._complete_s > HUNG_S:
-            return "a worker does not begin"
+            return "a worker has not started"
         hangs = any(silent_s > HUNG_S for silent_s in self._aggregator.silent_s())
         return "a worker hangs" if hangs else None
 
@@ -41,7 +41,7 @@ class WorkerHealth:
         """Why they take no jobs, if they take none."""
         if self._aggregator.draining:
             return "its workers were told to stop"
-        return None if self._is_complete() else "its workers have not begun"
+        return None if self._is_complete() else "its workers have not started"
 
     def _is_complete(self) -> bool:
         return len(self._aggregator.silent_s()) >= self._concurrency

@@ -80,7 +80,7 @@ def test_a_webhook_that_would_hear_nothing_is_refused(jobs: Jobs, clip: Path) ->
     jobs.submit(wish, job="a", webhook=hook)
     assert not jobs.submit(wish, job="a", webhook=hook).is_new
     for other in (None, "http://127.0.0.1/2"):
-        with pytest.raises(UsageError, match="another webhook"):
+        with pytest.raises(UsageError, match="different webhook"):
             jobs.submit(wish, job="a", webhook=other)
 
 

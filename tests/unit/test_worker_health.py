@@ -50,7 +50,7 @@ def test_a_worker_that_does_not_come_back_is_missed(deployment: Deployment) -> N
     deployment.live(HUNG_S - 1, 2)
     assert deployment.health.liveness_problem() is None
     deployment.live(3, 2)
-    assert deployment.health.liveness_problem() == "a worker does not begin"
+    assert deployment.health.liveness_problem() == "a worker has not started"
 
 
 def test_a_worker_that_falls_silent_hangs(deployment: Deployment) -> None:
