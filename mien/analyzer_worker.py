@@ -33,10 +33,10 @@ THREADS = 2
 
 JOIN_S = 0.2
 DRAIN_S = 20.0
-"""So long may the batch in hand take after the signal to stop, and the server to come back."""
+"""How long after a signal to stop the current batch may take, and the server to come back."""
 
 NUMERICS = ("classifier_dtype", "torch")
-"""What of them is the same for all settings."""
+"""Those that are the same for all settings."""
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class _Monitor:
         serve_metrics(listener, collectors, self._metrics.liveness_problem, self._readiness_problem)
 
     def serves(self, settings: AnalysisSettings) -> bool:
-        """Whether a stream's work is for this process; where it is not, that is told once."""
+        """Whether a stream's work is for this process; where it is not, that is logged once."""
         wanted = settings.weights_sha256
         if self._pipelines.serves(settings):
             return True

@@ -67,7 +67,7 @@ def describe_weights(name: str) -> dict[str, object]:
 
 
 def _are_one(target: Path, source: Path) -> bool:
-    """Whether both are the same file; not so where one is missing or cannot be looked at."""
+    """Whether both are the same file; False where one is missing or cannot be read."""
     try:
         return target.samefile(source)
     except OSError:

@@ -12,7 +12,7 @@ from mien.transport.redis_server import Unreachable
 
 POLL_S = 0.5
 FORGOTTEN_S = 20.0
-"""A running attempt tells a server that has forgotten the job about it within this."""
+"""Where a server has lost a record, a running attempt writes it again within this."""
 
 
 def follow(jobs: Jobs, job: str, on_change: Callable[[JobRecord], None]) -> JobRecord:

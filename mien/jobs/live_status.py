@@ -1,4 +1,4 @@
-"""How a camera's job does, as its record tells it: rates, latencies, losses, and what is wrong."""
+"""The status of a camera in its job's record: rates, latencies, losses, and what is wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def waiting_status(trouble: str) -> dict[str, Any]:
 
 
 def largest_status(outputs: Sequence[str]) -> dict[str, Any]:
-    """What a status of so named outputs can grow to."""
+    """The largest status that outputs of these names can have."""
     reason, number = "?" * LONGEST_REASON_BYTES, 1e6 + 0.1234
     lost = {f"{cause:<20}": 10**9 for cause in range(8)}
     names = ("fps", "latency_p50_s", "latency_p95_s", "latency_p99_s", "uptime_s")
@@ -39,7 +39,7 @@ def largest_status(outputs: Sequence[str]) -> dict[str, Any]:
 
 
 def shortened(sentence: str, most_bytes: int) -> str:
-    """On one line, and cut so that as JSON it takes so many bytes at most."""
+    """The sentence on one line, cut to at most so many bytes as JSON."""
     sentence = " ".join(sentence.split())
     shown = sentence
     while len(json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")) > most_bytes:

@@ -92,7 +92,7 @@ class Jobs:
         keep_s: int = KEEP_S,
         secret: str | None = None,
     ) -> Submitted:
-        """Put a job into the queue; one of the same id that is there stays the only one.
+        """Put a job into the queue; where there is one of the same id already, that stays as it is.
 
         Raises:
             UsageError: the id or the webhook is not valid, or the id is that of another request or
@@ -124,7 +124,7 @@ class Jobs:
         return Submitted(self.find(job), is_new=False)
 
     def has(self, job: str) -> bool:
-        """Whether there is a job of this id; raises `UsageError` for what can be none."""
+        """Whether there is a job of this id; raises `UsageError` where the id is not valid."""
         check_id(job)
         return self.store.get(job) is not None
 
@@ -297,6 +297,6 @@ class Jobs:
 
 
 def check_id(job: str) -> None:
-    """Raises `UsageError` for what can be no job's id."""
+    """Raises `UsageError` for what is not valid as a job's id."""
     if not _ID.fullmatch(job):
         raise UsageError("an id has up to 64 letters, digits, dashes and underscores")

@@ -27,7 +27,7 @@ KEEP_S = 7 * 24 * 3600
 """How long the record of a job that is over is kept, unless the submitter says otherwise."""
 
 LONGEST_ERROR_BYTES = 500
-"""Of a failure's sentence as it lies in the record, which stays small whatever failed."""
+"""Longest error message in a record, as JSON."""
 
 MOST_BYTES = 10_000
 """A record is never larger, whatever happens to the job; what could become so is not submitted."""
@@ -56,7 +56,7 @@ class JobRecord:
     total: int | None = None
     """Frames that its container promises; None for a camera and where it does not say."""
     fps: float | None = None
-    """The same a second."""
+    """`done` a second."""
     eta_s: float | None = None
     exit_code: int | None = None
     """What `mien run` would have ended with."""
@@ -136,12 +136,12 @@ _FIELDS = {field.name for field in dataclasses.fields(JobRecord)}
 
 
 def record_from_json(text: bytes) -> JobRecord:
-    """A record again; what this version does not know of it is left out.
+    """A record again, without fields that this version does not know.
 
-    One of a version that did not note what is live tells it by its rate.
+    In records of versions without `is_live`, a live status with a rate says so.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a record.
     """
     plain = json.loads(text.decode("utf-8", "surrogatepass"))
     try:
@@ -191,7 +191,7 @@ def given_up(record: JobRecord) -> str:
 
 
 def largest_bytes(record: JobRecord) -> int:
-    """What a record that was just made can grow to."""
+    """The largest size that a record can grow to."""
     most = failed(record, "?" * LONGEST_ERROR_BYTES, 100, record.created_s)
     number = 1e9 + 0.1
     return len(

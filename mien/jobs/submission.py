@@ -1,4 +1,4 @@
-"""What is settled and looked at where a job is submitted, before it reaches the queue."""
+"""Checks and completes a request on the submitter's side, before it reaches the queue."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_submission(request: RunRequest) -> None:
 
 
 def _check_outputs(request: RunRequest, kind: AddressKind) -> None:
-    """Refuse what fits nothing that the source may turn out to be, by its name alone.
+    """Refuse outputs that fit no kind of source that this name may turn out to be.
 
     Whether a file is a video or a photo is seen where it is read: so a photo is not refused here
     for a video. Raises `UsageError`, in the words for what is likeliest.

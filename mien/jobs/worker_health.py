@@ -26,7 +26,7 @@ class WorkerHealth:
         self._complete_s = clock()  # when all workers were there the last time
 
     def poll(self) -> None:
-        """Note whether all workers are there; to be called at least once a few seconds."""
+        """Note whether all workers are there; to be called every few seconds."""
         if self._is_complete():
             self._complete_s = self._clock()
 

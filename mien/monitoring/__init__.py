@@ -1,1 +1,1 @@
-"""What a worker serves about itself: metrics, and whether it lives and is ready."""
+"""What a worker serves about itself: metrics, and whether it is alive and ready."""
