@@ -1,4 +1,4 @@
-"""Counters and gauges of one attempt at a stream, as a work horse sends them to its worker.
+"""Counters and gauges of one attempt at a stream, as its work horse sends them to the exporter.
 
 Counters are of the whole attempt: a message that is lost or repeated changes nothing.
 """

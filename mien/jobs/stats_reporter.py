@@ -1,4 +1,4 @@
-"""Reports the stats of an attempt from its work horse to its worker."""
+"""Reports the stats of an attempt from its work horse to the exporter of its worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often a work horse reports its progress to its worker and in the job's record."""
+"""How often a work horse sends its stats and updates its job's record."""
 
 from __future__ import annotations
 
