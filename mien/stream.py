@@ -35,11 +35,11 @@ from producer.sampling import AnalysisSampler, ConstantRate, EveryFrame, NoFrame
 from producer.source import Source
 from producer.window import FrameWindow
 from workers.containers import constant_fps
-from workers.encoder import check_outputs, open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
 from workers.live_sink import LiveSink
 from workers.muxer import Muxer, MuxerParts
+from workers.outputs import check_outputs, open_sink
 from workers.reorder import ReorderBuffer
 from workers.results import open_results
 from workers.results_port import Results

@@ -16,7 +16,7 @@ from mien.contract.frames import SECOND_NS
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture
 from tests.integration.test_encoder import SIZE, info_of, picture_of
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 from workers.sink import OutputSummary
 
 FPS = 25

@@ -11,7 +11,7 @@ from mien.contract.requests import RunRequest
 from mien.preflight import check_request, comes_with_mien, describe_weights
 from producer.addresses import SCHEME, AddressKind, local_path, parse
 from producer.localfile import check_file
-from workers.encoder import check_outputs
+from workers.outputs import check_outputs
 from workers.photo_sink import PHOTO_FORMATS
 
 

@@ -16,7 +16,7 @@ from mien.contract.frames import SECOND_NS, SourceInfo
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture, even
 from producer.photo import FORMATS
-from workers.encoder import READABLE_PHOTOS, check_outputs, open_sink
+from workers.outputs import READABLE_PHOTOS, check_outputs, open_sink
 from workers.sink import OutputSummary
 from workers.video_options import encoder_options
 from workers.video_sink import VideoSink
@@ -371,7 +371,7 @@ from fractions import Fraction
 from mien.contract.errors import OutputError
 from tests.integration.test_encoder import info_of, picture_of
 from mien.contract.outputs import OutputSettings
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 sink = open_sink([OutputSettings(Path(sys.argv[1]), Fraction(25))], info_of(), None)
 rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from tests.sound_clips import (
     sound_of,
 )
 from workers.audio_transcode import AudioTranscoder
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mkv", "mov", "webm", "ts", "flv", "mpg", "avi"])

@@ -11,7 +11,7 @@ import pytest
 from mien.contract.outputs import OutputSettings
 from mien.contract.pictures import Colour, Picture
 from tests.integration.test_encoder import info_of
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 
 WIDTH, HEIGHT = 128, 96
 BT709 = Colour(1, 1, 1, full_range=False)

@@ -16,7 +16,7 @@ from tests.integration.test_encoder import (
     times_ms,
     write,
 )
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 
 
 @pytest.mark.parametrize("extension", ["mp4", "mov"])

@@ -9,10 +9,10 @@ from mien.contract.frames import SECOND_NS
 from producer.live_producer import LONGEST_STEP_NS
 from tests.broadcast import Silent, served
 from tests.live import INFO, feed, is_gapless, names, numbered, settings_for, shown
-from workers.encoder import open_sink
 from workers.hls import end_playlist
 from workers.hls_playlist import RollingPlaylist, Segment, read_playlist, write_playlist
 from workers.live_sink import LiveSink
+from workers.outputs import open_sink
 from workers.sink import Sink
 
 SEGMENT = 50

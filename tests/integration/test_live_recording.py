@@ -24,10 +24,10 @@ from tests.live import (
     shown,
     times_s,
 )
-from workers.encoder import check_outputs, open_sink
 from workers.live_encoder import LiveEncoder
 from workers.live_pictures import EncodedPicture, VideoFormat
 from workers.live_sink import LiveSink
+from workers.outputs import check_outputs, open_sink
 from workers.recording import Recording
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ RECORDER = """
 import sys
 from pathlib import Path
 from tests.live import INFO, feed, settings_for
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 folder = Path(sys.argv[1])
 growing = settings_for(*(folder / f"one.{kind}" for kind in ("mp4", "mkv", "ts")))
 cut = settings_for(*(folder / f"cut.{kind}" for kind in ("mp4", "mkv", "ts")), segment_s=2)
@@ -49,7 +49,7 @@ import resource, sys
 from pathlib import Path
 from mien.contract.errors import OutputError
 from tests.live import INFO, feed, settings_for
-from workers.encoder import open_sink
+from workers.outputs import open_sink
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 sink = open_sink(settings_for(Path(sys.argv[1])), INFO, None)
 try:

@@ -23,10 +23,10 @@ from producer.window import FrameWindow
 from tests.analyses import SETTINGS, image
 from tests.live import FRAME_NS, INFO, numbered, settings_for
 from workers.annotation import Annotator
-from workers.encoder import open_sink
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
 from workers.muxer import MuxerParts
+from workers.outputs import open_sink
 from workers.reorder import ReorderBuffer
 from workers.results import NoResults
 from workers.sink import Sink

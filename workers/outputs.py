@@ -1,4 +1,4 @@
-"""The door to the outputs: which sink a path asks for, and whether it can be had."""
+"""Chooses and opens the sink for an output, and refuses early what cannot be written."""
 
 from __future__ import annotations
 
