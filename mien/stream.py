@@ -37,7 +37,6 @@ from producer.window import FrameWindow
 from workers.containers import constant_fps
 from workers.faces import FaceHistory
 from workers.live_muxer import LiveMuxer
-from workers.live_sink import LiveSink
 from workers.muxer import Muxer, MuxerParts
 from workers.outputs import check_outputs, open_sink
 from workers.reorder import ReorderBuffer
@@ -256,9 +255,7 @@ class Stream:
         if self._sink is None:
             return []
         with self._clock.time("finish"):
-            if goes_on and isinstance(self._sink, LiveSink):
-                return self._sink.hand_on()
-            return self._sink.finish()
+            return self._sink.finish(goes_on=goes_on)
 
     def _write_report(self, provenance: Provenance, outcome: Outcome) -> AtomicFile | None:
         if self._request.report is None:

@@ -76,17 +76,7 @@ class LiveSink:
             self.abort()
             raise
 
-    def finish(self) -> list[OutputSummary]:
-        return self._end(goes_on=False)
-
-    def hand_on(self) -> list[OutputSummary]:
-        """As `finish`, where another attempt goes on: no viewer is told that this was the end."""
-        return self._end(goes_on=True)
-
-    def commit(self) -> None:
-        """What was given has its names."""
-
-    def _end(self, *, goes_on: bool) -> list[OutputSummary]:
+    def finish(self, *, goes_on: bool = False) -> list[OutputSummary]:
         """All outputs are finished, whichever fails; then the first failure is told."""
         self._check_open()
         failures: list[OutputError] = []
@@ -105,6 +95,9 @@ class LiveSink:
         if failures:
             raise failures[0]
         return summaries
+
+    def commit(self) -> None:
+        """What was given has its names."""
 
     def abort(self) -> None:
         if self._is_open:

@@ -76,7 +76,7 @@ class PhotoSink:
             raise
         self._written = True
 
-    def finish(self) -> list[OutputSummary]:
+    def finish(self, *, goes_on: bool = False) -> list[OutputSummary]:
         try:
             if not self._written:
                 raise OutputError(f"{self._path} would hold no picture")

@@ -65,10 +65,13 @@ class Sink(Protocol):
                 that were written before.
         """
 
-    def finish(self) -> list[OutputSummary]:
+    def finish(self, *, goes_on: bool = False) -> list[OutputSummary]:
         """Flush, close and read back, all but the final name; one summary an output.
 
         What a camera gives has its names from the beginning.
+
+        Args:
+            goes_on: Another attempt at a camera follows; its viewers are not told of an end.
 
         Raises:
             OutputError: As `write`, or it does not read back.

@@ -62,7 +62,7 @@ class VideoSink:
         self._end_ns = pts_ns + duration_ns
         self._longest_ns = max(self._longest_ns, duration_ns)
 
-    def finish(self) -> list[OutputSummary]:
+    def finish(self, *, goes_on: bool = False) -> list[OutputSummary]:
         try:
             self._end()
             self._file.settle()

@@ -11,7 +11,6 @@ from tests.broadcast import Silent, served
 from tests.live import INFO, feed, is_gapless, names, numbered, settings_for, shown
 from workers.hls import end_playlist
 from workers.hls_playlist import RollingPlaylist, Segment, read_playlist, write_playlist
-from workers.live_sink import LiveSink
 from workers.outputs import open_sink
 from workers.sink import Sink
 
@@ -26,10 +25,6 @@ def path(tmp_path: Path) -> Path:
 
 def begin(path: Path) -> Sink:
     return open_sink(settings_for(path, overwrite=True), INFO, None)
-
-
-def open_live(path: Path) -> LiveSink:
-    return LiveSink(settings_for(path, overwrite=True), INFO)
 
 
 def segments(path: Path) -> list[str]:
@@ -140,10 +135,10 @@ def test_a_playlist_that_was_given_up_goes_on_behind_a_break(path: Path) -> None
 
 def test_a_playlist_that_is_handed_on_is_whole_and_open(path: Path) -> None:
     for attempt in range(2):
-        sink = open_live(path)
+        sink = begin(path)
         for _ in feed(sink, range(1000 * attempt, 1000 * attempt + SEGMENT + 10)):
             pass
-        sink.hand_on()
+        sink.finish(goes_on=True)
         assert "#EXT-X-ENDLIST" not in path.read_text()
     end_playlist(path)  # or a player would wait for more
     assert shown(path) == [*range(SEGMENT + 10), *range(1000, 1000 + SEGMENT + 10)]
