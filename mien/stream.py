@@ -36,6 +36,7 @@ from producer.source import Source
 from producer.window import FrameWindow
 from workers.containers import constant_fps
 from workers.faces import FaceHistory
+from workers.file_muxer import FileMuxer
 from workers.live_muxer import LiveMuxer
 from workers.muxer import Muxer, MuxerParts
 from workers.outputs import check_outputs, open_sink
@@ -326,7 +327,7 @@ class Stream:
             interval_ns=_interval_ns(request.analysis.analyze_fps),
         )
         if live is None:
-            return Muxer(parts)
+            return FileMuxer(parts)
         return LiveMuxer(parts, live=live, credit=self._credit, max_latency_s=request.max_latency_s)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 
-from mien.contract.analyses import AnalysisRecord
 from mien.contract.frames import SECOND_NS, Capture
 from mien.contract.ledger import FrameState
 from mien.contract.live import AWAY, BUSY, LATE, SLOW_ENCODER, Credit, LiveProgress
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
 from mien.contract.waiting import WaitingFrame, WaitingGap
-from workers.faces import FaceSnapshot
 from workers.muxer import Muxer, MuxerParts
 from workers.stale import StalePicture
 
@@ -38,7 +36,6 @@ class LiveMuxer(Muxer):
         self._max_latency_s = max_latency_s
         self._credit = credit
         self._live = live
-        self._coming: tuple[int, AnalysisRecord] | None = None
         self._stale = StalePicture()
         self._last_picture: Picture | None = None
 
@@ -50,7 +47,8 @@ class LiveMuxer(Muxer):
             until_s = 0.0
         if self._credit.waiting:
             self._analyses.poll()
-        state, reason = self._reach_until(frame, capture, until_s)
+        reason = self._reach(frame, capture, until_s)
+        state = self._state(frame, reason)
         behind = time.monotonic() > limit_s + BEHIND_S
         if frame.showings and (frame.stripped or behind):
             state, reason = "dropped", SLOW_ENCODER
@@ -63,64 +61,25 @@ class LiveMuxer(Muxer):
             self._live.lost(reason)
         self._ledger.count(state, reason=reason)
 
-    def _reach_until(
-        self, frame: WaitingFrame, capture: Capture, until_s: float
-    ) -> tuple[FrameState, str | None]:
-        """As `_reach`, but only so long; what becomes of the frame, and why of less than that."""
+    def _reach(self, frame: WaitingFrame, capture: Capture, until_s: float) -> str | None:
+        """Bring the snapshots before and after up to this frame; why it has none of its own."""
         reason = BUSY if frame.unsent else None
         if frame.analysed:
-            record = self._record_of(frame, until_s)
-            if record is None:
-                self._analyses.give_up(frame.index)
-                reason = LATE
-            elif record.analysis is None:
-                reason = record.reason or "unknown"
-            else:
-                snapshot = self._before = self._ahead_of(frame, record)
-                self._results.write(snapshot, capture)
+            reason = self._arrive(frame, until_s)
         if reason is not None:
             self._results.lost(frame.index, frame.pts_ns, reason, capture)
             before = self._before
             if before and not self._after and frame.pts_ns - before.time_ns > VOUCHED_NS:
                 self._lose_sight(frame.pts_ns)
-        if not self._hold:
-            self._look_ahead(until_s)
-        return self._state(frame, reason), reason
+        self._look_ahead(until_s)
+        return reason
 
     def _state(self, frame: WaitingFrame, reason: str | None) -> FrameState:
         if reason is not None and not frame.showings:
             return "dropped"  # nothing came of it
-        if frame.analysed and reason is None:
-            return "muxed-analysed" if frame.showings else "analysed-only"
         if reason not in (None, BUSY, LATE, AWAY):
             return "failed"
-        return "muxed-held" if self._after is None else "muxed-interpolated"
-
-    def _record_of(self, frame: WaitingFrame, until_s: float) -> AnalysisRecord | None:
-        coming, self._coming = self._coming, None
-        if coming is not None and coming[0] == frame.index:
-            return coming[1]
-        return self._analyses.take_until(frame.index, until_s)
-
-    def _ahead_of(self, frame: WaitingFrame, record: AnalysisRecord) -> FaceSnapshot:
-        """The snapshot of a frame whose turn has come, which may be known already."""
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[1] is not None and ahead[0] == frame.index:
-            return ahead[1]
-        assert record.analysis is not None  # noqa: S101 - the caller has looked
-        return self._remember(frame, record.analysis)
-
-    def _look_ahead(self, until_s: float) -> None:
-        """Wait for the next analysis, so that boxes can be interpolated; it is told at its turn."""
-        if self._coming is not None:
-            return
-        frame = self._feed.next_analysed(until_s)
-        record = None if frame is None else self._analyses.take_until(frame.index, until_s)
-        if frame is None or record is None:
-            return
-        self._coming = frame.index, record
-        if record.analysis is not None:
-            self._ahead = frame.index, self._remember(frame, record.analysis)
+        return super()._state(frame, reason)
 
     def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
         """As a file's, but analyses may be missing for hours: no box stays where nobody is."""
@@ -139,7 +98,7 @@ class LiveMuxer(Muxer):
         """Show the last picture once more, marked as old; tell of the outage when it is over."""
         gap = waiting.gap
         self._lose_sight(gap.since_ns)
-        self._before = self._ahead = self._coming = None
+        self._before = self._ahead = None
         self._progress.position_ns = gap.pts_ns
         length_ns = gap.pts_ns - gap.since_ns
         if gap.over:
@@ -148,7 +107,4 @@ class LiveMuxer(Muxer):
         if self._sink is None or self._last_picture is None:
             return
         picture = self._stale.of(self._last_picture, length_ns // SECOND_NS)
-        with self._clock.time("encode"):
-            for showing in waiting.showings:
-                self._feed.first()  # raises when the run is stopped
-                self._sink.write(picture, showing.pts_ns, showing.duration_ns)
+        self._encode(self._sink, picture, waiting.showings)

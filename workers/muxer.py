@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mien.contract.analyses import FrameAnalysis
 from mien.contract.frames import SECOND_NS, EndOfStream
 from mien.contract.ledger import FrameState, Ledger
+from mien.contract.live import LATE
 from mien.contract.outputs import DrawnFace
 from mien.contract.pictures import Picture
 from mien.contract.stage import Progress, StageClock
-from mien.contract.waiting import FrameFeed, WaitingFrame, WaitingGap
+from mien.contract.waiting import FrameFeed, Showing, WaitingFrame, WaitingGap
 from workers.annotation import Annotator
 from workers.cuts import CutFinder
 from workers.faces import FaceHistory, FaceSnapshot, drawn_at
@@ -46,12 +49,20 @@ class MuxerParts:
     """From one analysis to the next, as was asked for."""
 
 
-class Muxer:
+class Arrival(NamedTuple):
+    """What came of the analysis of a frame."""
+
+    snapshot: FaceSnapshot | None
+    reason: str | None
+    """Why there is no snapshot; None where there is one."""
+
+
+class Muxer(ABC):
     """Walks through the frames of one stream in order.
 
     A frame waits for the analysis before it, or its own, and for the next one, so that boxes can
     be interpolated and flashes be told from faces; unless `hold` says that the window is too small
-    for that.
+    for that. How long it waits, and what becomes of it, depends on the kind of source.
     It never changes which frames are shown or when: that was decided by the producer.
     """
 
@@ -72,8 +83,7 @@ class Muxer:
         self._cuts = CutFinder()
         self._cut_ns = 0
         self._before: FaceSnapshot | None = None
-        self._reasons: dict[int, str] = {}  # why frames have no analysis, until their turn
-        self._ahead: tuple[int, FaceSnapshot | None] | None = None  # its index and what it gave
+        self._ahead: Arrival | None = None  # of the next analysed frame, before its turn
 
     def run(self) -> EndOfStream:
         """Work until the counted end of the stream; raises `Closed` when the run is stopped."""
@@ -81,8 +91,6 @@ class Muxer:
             item = self._feed.first()
             if isinstance(item, EndOfStream):
                 self._summary.finish(item.end_ns)
-                if self._progress.live is None:  # what is sampled out does not come here
-                    self._progress.frames = item.frame_count
                 return item
             if isinstance(item, WaitingGap):
                 self._bridge(item)
@@ -92,51 +100,43 @@ class Muxer:
                 self._progress.position_ns = item.pts_ns
             self._feed.release()
 
+    @abstractmethod
     def _pass(self, frame: WaitingFrame) -> None:
         """Bring one frame to its end, and into the books."""
-        state = self._reach(frame)
-        self._show(frame)
-        self._ledger.count(state, reason=self._reasons.pop(frame.index, None))
 
+    @abstractmethod
     def _bridge(self, waiting: WaitingGap) -> None:
-        """A moment without a picture; files have none."""
+        """Show what there is to show of a moment without a picture."""
 
-    def _reach(self, frame: WaitingFrame) -> FrameState:
-        """Bring the snapshots before and after up to this frame; waits for them."""
-        lost = frame.analysed and not self._arrive(frame)
+    def _arrive(self, frame: WaitingFrame, until_s: float | None = None) -> str | None:
+        """Take the analysis of a frame whose turn has come; says why where there is none.
+
+        until_s: by `time.monotonic`: when it is given up as late; None waits for it.
+        """
+        arrival, self._ahead = self._ahead or self._receive(frame, until_s), None
+        if arrival is None:
+            self._analyses.give_up(frame.index)
+            return LATE
+        if arrival.snapshot is not None:
+            self._before = arrival.snapshot
+            self._results.write(arrival.snapshot, frame.capture)
+        return arrival.reason
+
+    def _look_ahead(self, until_s: float | None = None) -> None:
+        """Wait for the next analysis, so that boxes can be interpolated; it is told at its turn."""
         if self._ahead is None and not self._hold:
-            coming = self._feed.next_analysed()
-            if coming is not None:
-                self._ahead = (coming.index, self._receive(coming))
-        if frame.analysed:
-            known: FrameState = "muxed-analysed" if frame.showings else "analysed-only"
-            return "failed" if lost else known
-        return "muxed-held" if self._after is None else "muxed-interpolated"
+            frame = self._feed.next_analysed(until_s)
+            if frame is not None:
+                self._ahead = self._receive(frame, until_s)
 
-    def _arrive(self, frame: WaitingFrame) -> bool:
-        """Make the analysis of this frame the one before; False where there is none."""
-        if self._ahead is not None and self._ahead[0] == frame.index:
-            snapshot = self._ahead[1]
-        else:
-            snapshot = self._receive(frame)
-        self._ahead = None
-        self._before = snapshot or self._before
-        return snapshot is not None
-
-    @property
-    def _after(self) -> FaceSnapshot | None:
-        return None if self._ahead is None else self._ahead[1]
-
-    def _receive(self, frame: WaitingFrame) -> FaceSnapshot | None:
-        """Wait for the analysis of a frame; it goes into the results in the order of frames."""
-        record = self._analyses.take(frame.index)
-        if record.analysis is None:
-            reason = self._reasons[frame.index] = record.reason or "unknown"
-            self._results.lost(frame.index, frame.pts_ns, reason)
+    def _receive(self, frame: WaitingFrame, until_s: float | None) -> Arrival | None:
+        """Wait for the analysis of a frame; None where it has not come until then."""
+        record = self._analyses.take(frame.index, until_s)
+        if record is None:
             return None
-        snapshot = self._remember(frame, record.analysis)
-        self._results.write(snapshot)
-        return snapshot
+        if record.analysis is None:
+            return Arrival(None, record.reason or "unknown")
+        return Arrival(self._remember(frame, record.analysis), None)
 
     def _remember(self, frame: WaitingFrame, analysis: FrameAnalysis) -> FaceSnapshot:
         snapshot = self._history.add(frame.index, frame.pts_ns, analysis)
@@ -144,15 +144,28 @@ class Muxer:
         self._progress.faces += len(snapshot.found)
         return snapshot
 
+    @property
+    def _after(self) -> FaceSnapshot | None:
+        return None if self._ahead is None else self._ahead.snapshot
+
+    def _state(self, frame: WaitingFrame, reason: str | None) -> FrameState:
+        """How the ledger counts a frame. reason: why it lacks an analysis that it should have."""
+        if frame.analysed and reason is None:
+            return "muxed-analysed" if frame.showings else "analysed-only"
+        return "muxed-held" if self._after is None else "muxed-interpolated"
+
     def _show(self, frame: WaitingFrame) -> None:
         if self._sink is None or frame.picture is None:
             return
         with self._clock.time("annotate"):
             self._annotator.draw(frame.picture, self._known(frame.picture, frame.pts_ns))
+        self._encode(self._sink, frame.picture, frame.showings)
+
+    def _encode(self, sink: Sink, picture: Picture, showings: tuple[Showing, ...]) -> None:
         with self._clock.time("encode"):
-            for showing in frame.showings:
+            for showing in showings:
                 self._feed.first()  # raises when the run is stopped: one frame may fill an hour
-                self._sink.write(frame.picture, showing.pts_ns, showing.duration_ns)
+                sink.write(picture, showing.pts_ns, showing.duration_ns)
 
     def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
         """The faces of a picture as far as analyses tell; None where none of them tells anything.

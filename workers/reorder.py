@@ -23,30 +23,21 @@ class ReorderBuffer:
         self._waiting: dict[int, AnalysisRecord] = {}
         self._taken = -1
 
-    def take(self, index: int) -> AnalysisRecord:
-        """The record of frame `index`, which must grow from call to call; waits for it.
+    def take(self, index: int, until_s: float | None = None) -> AnalysisRecord | None:
+        """The record of frame `index`, which must not fall from call to call; waits for it.
+
+        None where it has not come until `until_s`, by `time.monotonic`; it may be asked for again.
 
         Raises:
             Closed: the run was stopped.
         """
         while index not in self._waiting:
-            self._read(POLL_S)
-        return self._take(index)
-
-    def take_until(self, index: int, until_s: float) -> AnalysisRecord | None:
-        """The record of frame `index`; None where it has not come until then.
-
-        It may be asked for again; until_s: by `time.monotonic`.
-
-        Raises:
-            Closed: the run was stopped.
-        """
-        while index not in self._waiting:
-            left_s = until_s - time.monotonic()
+            left_s = POLL_S if until_s is None else until_s - time.monotonic()
             self._read(min(max(left_s, 0.0), POLL_S))
             if left_s <= 0 and index not in self._waiting:
                 return None
-        return self._take(index)
+        self._taken = index
+        return self._waiting.pop(index)
 
     def give_up(self, index: int) -> None:
         """Wait no more for the record of frame `index`: it is late."""
@@ -55,10 +46,6 @@ class ReorderBuffer:
     def poll(self) -> None:
         """Read what has come, without waiting."""
         self._read(0.0)
-
-    def _take(self, index: int) -> AnalysisRecord:
-        self._taken = index
-        return self._waiting.pop(index)
 
     def _read(self, wait_s: float) -> None:
         records = self._port.read(self._position, wait_s)
