@@ -117,11 +117,24 @@ class NoResults:
     def abort(self) -> None: ...
 
 
-class JsonLines:
-    """One line an analysed frame, faces or none; the same numbers give the same bytes."""
+class _Lines:
+    """Results that go to a file line by line."""
 
     def __init__(self, file: LineFile) -> None:
         self._file = file
+
+    def finish(self, origin: Origin) -> None:
+        self._file.finish()
+
+    def commit(self) -> None:
+        self._file.commit()
+
+    def abort(self) -> None:
+        self._file.abort()
+
+
+class JsonLines(_Lines):
+    """One line an analysed frame, faces or none; the same numbers give the same bytes."""
 
     def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
         faces = [_face_record(face) for face in snapshot.found]
@@ -141,31 +154,21 @@ class JsonLines:
             }
         )
 
-    def finish(self, origin: Origin) -> None:
-        self._file.finish()
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def abort(self) -> None:
-        self._file.abort()
-
     def _frame(
         self, index: int, time_ns: int, capture: Capture | None, rest: Mapping[str, object]
     ) -> None:
-        live = {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
-        self._line({"frame": index, "time_s": seconds(time_ns), **live, **rest})
+        self._line({"frame": index, "time_s": seconds(time_ns), **_moment(capture), **rest})
 
     def _line(self, fields: Mapping[str, object]) -> None:
         record = {"v": SCHEMA_VERSION, **fields}
         self._file.write(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
 
 
-class CsvRows:
+class CsvRows(_Lines):
     """A row a face, under one line of column names; with live columns, one an outage as well."""
 
     def __init__(self, file: LineFile, names: Sequence[str]) -> None:
-        self._file = file
+        super().__init__(file)
         self._names = names
         self._csv = csv.writer(file, lineterminator="\n")
         if file.is_new:
@@ -182,18 +185,9 @@ class CsvRows:
         row |= {"utc": utc(gap.utc_ns), "epoch": gap.epoch, "outage_s": seconds(length_ns)}
         self._csv.writerow(cells(row, self._names))
 
-    def finish(self, origin: Origin) -> None:
-        self._file.finish()
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def abort(self) -> None:
-        self._file.abort()
-
     def _add(self, rows: list[Row], capture: Capture | None) -> None:
-        more: Row = {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
-        self._csv.writerows(cells({**row, **more}, self._names) for row in rows)
+        moment = _moment(capture)
+        self._csv.writerows(cells({**row, **moment}, self._names) for row in rows)
 
 
 class ParquetRows(Table):
@@ -221,6 +215,11 @@ class ParquetRows(Table):
 
 
 _KINDS = (".jsonl", ".csv", ".parquet")
+
+
+def _moment(capture: Capture | None) -> Row:
+    """What a camera's results say besides: when a frame came, and over which connection."""
+    return {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
 
 
 def _face_record(face: TrackedFace) -> dict[str, object]:
