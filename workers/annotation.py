@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mien.contract.outputs import DrawnFace
+from mien.contract.outputs import Box, DrawnFace
 from mien.contract.pictures import Picture
 from workers.blur import blur_faces, blur_picture
 from workers.boxes import draw_box, pen_for
 from workers.labels import chip, chip_size, shadow_px
 from workers.palette import UNCERTAIN, Rgb, colour_of
-from workers.placement import Rect, place
+from workers.placement import place
 from workers.sprites import Canvas
 
 _SMALLEST_TEXT_PX = 11
@@ -78,7 +78,7 @@ class Annotator:
 
     def _draw_labels(self, canvas: Canvas, faces: Sequence[DrawnFace]) -> None:
         boxes = [face.box for face in faces]
-        taken: list[Rect] = []
+        taken: list[Box] = []
         for number, face in enumerate(faces):
             style = self._styles[face.track]
             text = _text(face)
@@ -115,5 +115,5 @@ def _text_size(face_px: float, canvas: Canvas) -> int:
     return max(_SMALLEST_TEXT_PX, round(min(max(face_px * 0.2, usual * 0.75), usual * 1.3)))
 
 
-def _is_visible(box: Rect) -> bool:
+def _is_visible(box: Box) -> bool:
     return box[2] - box[0] >= _SMALLEST_BOX_PX and box[3] - box[1] >= _SMALLEST_BOX_PX

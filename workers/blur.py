@@ -9,6 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from mien.contract.outputs import Box
 from mien.contract.pictures import Picture, Pixels
 
 _ENLARGED = 1.25
@@ -17,8 +18,6 @@ _CELLS = 6
 """Averages across a face: too few to tell people apart."""
 _SMALLEST_CELL_PX = 6
 _PATCH_PX = 160
-
-Box = tuple[float, float, float, float]
 
 
 def blur_faces(picture: Picture, boxes: Iterable[Box]) -> None:

@@ -8,14 +8,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from workers.palette import Floats, Look, Rgb
+from mien.contract.analyses import Floats
+from mien.contract.outputs import Box
+from workers.palette import Look, Rgb
 from workers.sprites import Canvas, Sprite, make_sprite
 
 _EDGE_ALPHA = 0.45
 _LENGTH_STEP_PX = 128
 """Straight pieces are kept in these steps of length, so that few are made."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from workers.palette import Floats, Look, Rgb, ink_on
+from mien.contract.analyses import Floats
+from workers.palette import Look, Rgb, ink_on
 from workers.sprites import Sprite, make_sprite
 
 _SHADOW_ALPHA = 0.45

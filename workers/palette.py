@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mien.contract.analyses import Floats
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.pictures import Picture
 from workers.colour_matrix import LUMA_WEIGHTS
 
 Rgb = tuple[int, int, int]
-Floats = NDArray[np.float32]
 
 _COLOURS: dict[str, Rgb] = {
     "angry": (213, 94, 0),  # vermillion

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Rect = tuple[float, float, float, float]
-"""x1, y1, x2, y2 in pixels."""
-_Rects = NDArray[np.float64]
+from mien.contract.outputs import Box
+
+_Boxes = NDArray[np.float64]
 
 _LABEL_COST = 12.0
 _FACE_COST = 1.0
@@ -33,8 +33,8 @@ class Spot(NamedTuple):
 def place(
     size: tuple[int, int],
     own: int,
-    faces: Sequence[Rect],
-    taken: Sequence[Rect],
+    faces: Sequence[Box],
+    taken: Sequence[Box],
     frame: tuple[int, int, int],
     before: int | None = None,
 ) -> Spot:
@@ -67,7 +67,7 @@ def place(
 
 
 def _is_free(
-    spot: Rect, faces: Sequence[Rect], taken: Sequence[Rect], frame: tuple[int, int, int]
+    spot: Box, faces: Sequence[Box], taken: Sequence[Box], frame: tuple[int, int, int]
 ) -> bool:
     x1, y1, x2, y2 = spot
     if x1 < 0 or y1 < 0 or x2 > frame[0] or y2 > frame[1]:
@@ -79,7 +79,7 @@ def _is_free(
     )
 
 
-def _spots(size: tuple[int, int], face: Rect, frame: tuple[int, int, int]) -> _Rects:
+def _spots(size: tuple[int, int], face: Box, frame: tuple[int, int, int]) -> _Boxes:
     """Places in order of preference, moved into the picture."""
     width, height = size
     x1, y1, x2, y2 = face
@@ -107,7 +107,7 @@ def _spots(size: tuple[int, int], face: Rect, frame: tuple[int, int, int]) -> _R
     return np.hstack([corners, corners + np.array([width, height])])
 
 
-def _overlaps(spots: _Rects, others: _Rects) -> _Rects:
+def _overlaps(spots: _Boxes, others: _Boxes) -> _Boxes:
     """Area that each spot shares with each of the others, (spots, others)."""
     low = np.maximum(spots[:, None, :2], others[None, :, :2])
     high = np.minimum(spots[:, None, 2:], others[None, :, 2:])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mien.contract.analyses import Floats
 from mien.contract.pictures import Picture, Pixels
-from workers.palette import Floats, Look
+from workers.palette import Look
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,14 +99,18 @@ def _has_host(url: str) -> bool:
         return False
 
 
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class DrawnFace:
     """A face as the viewer sees it on one frame."""
 
     track: int
     """Id of the face's track, from 1."""
-    box: tuple[float, float, float, float]
-    """x1, y1, x2, y2 in pixels of the upright source picture, clipped to it."""
+    box: Box
+    """Clipped to the picture."""
     expression: int
     """Index into EXPRESSIONS of the label shown."""
     probability: float

@@ -8,14 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.contract.expressions import EXPRESSIONS
-from mien.contract.outputs import DrawnFace
+from mien.contract.outputs import Box, DrawnFace
 from mien.contract.pictures import Colour, Picture
 from workers.annotation import Annotator
 from workers.labels import chip_size
 from workers.palette import Look, colour_of, ink_on
 from workers.placement import place
-
-Box = tuple[float, float, float, float]
 
 
 def grey_i420(width: int, height: int, level: int = 110, colour: Colour | None = None) -> Picture:
