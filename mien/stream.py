@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -114,31 +115,27 @@ class Stream:
         self._ledger = Ledger()
         self._summary = Summary(MOST_LIVE_TRACKS if self.is_live else None)
         self._end: EndOfStream | None = None
-        self._report: AtomicFile | None = None
         self.geometry, self.settings = self._plan()
         self._budget = WindowBudget(request, self.info, self.geometry)
         self._window = FrameWindow(self._budget.window_bytes)
         check_outputs(request.outputs, self.info.kind)
         outputs = [_with_rate(output, self.info) for output in request.outputs]
-        self._sink = _open_sink(outputs, request.source, source)
-        try:  # after the sink: a camera's results of before are gone once new ones are open
+        with ExitStack() as begun:
+            self._sink = _open_sink(outputs, request.source, source)
+            if self._sink is not None:
+                begun.callback(self._sink.abort)
+            # after the sink: a camera's results of before are gone once new ones are open
             self._results = results or open_results(
                 request.results,
                 overwrite=request.overwrite and not (again and self.is_live),
                 live=self.is_live,
                 abstains=request.analysis.abstain is not None,
             )
-        except BaseException:
-            if self._sink is not None:
-                self._sink.abort()
-            raise
-        try:
+            begun.callback(self._results.abort)
             self._port = transport.stream(
                 name, self.settings, live=self.is_live, source_mark=source_mark
             )
-        except BaseException:
-            self._abort_files()
-            raise
+            self._begun = begun.pop_all()
         self._producer = self._make_producer(outputs)
         if self.is_live and (longest_s := self._budget.longest_wait_s) < request.max_latency_s:
             _log.warning("pictures wait %.1f s at most, since no more fit into memory", longest_s)
@@ -233,9 +230,9 @@ class Stream:
             seconds=self._clock.as_dict() | {"wall": round(wall_s, 3)},
             missing_ns=self._source.missing_ns,
         )
-        self._report = self._write_report(provenance, outcome)
+        report = self._write_report(provenance, outcome)
         self._port.confirm()
-        for file in (self._sink, self._results, self._report):
+        for file in (self._sink, self._results, report):
             if file is not None:
                 file.commit()
         return outcome
@@ -243,14 +240,7 @@ class Stream:
     def abort(self) -> None:
         """Leave nothing half-written; does nothing to what is in place already."""
         self._port.close()
-        self._abort_files()
-
-    def _abort_files(self) -> None:
-        if self._sink is not None:
-            self._sink.abort()
-        self._results.abort()
-        if self._report is not None:
-            self._report.abort()
+        self._begun.close()
 
     def _finish_sink(self, *, goes_on: bool) -> list[OutputSummary]:
         if self._sink is None:
@@ -272,7 +262,9 @@ class Stream:
         if self.is_live:
             account["live"] = self.live_status()
         overwrite = self._request.overwrite
-        return write_report(self._request.report, provenance, account, overwrite=overwrite)
+        report = write_report(self._request.report, provenance, account, overwrite=overwrite)
+        self._begun.callback(report.abort)
+        return report
 
     def _plan(self) -> tuple[AnalysisGeometry, AnalysisSettings]:
         analysis = self._request.analysis
