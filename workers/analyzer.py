@@ -27,7 +27,7 @@ class Pipeline(Protocol):
 
     @property
     def numerics(self) -> Mapping[str, str]:
-        """What besides settings and weights has a say in the last digits."""
+        """What the last digits depend on besides settings and weights."""
 
     def analyze(
         self, images: Sequence[Pixels], on_step: Callable[[str, float], None] | None = None

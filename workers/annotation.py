@@ -17,7 +17,7 @@ from workers.sprites import Canvas
 _SMALLEST_TEXT_PX = 11
 _SMALLEST_BOX_PX = 2
 _RESIZE = 1.1
-"""A face must grow or shrink so far before line and letters do."""
+"""How much a face must grow or shrink before its line and letters do."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Annotator:
     def draw(self, picture: Picture, faces: Sequence[DrawnFace] | None) -> None:
         """Draw the faces in place, on the picture's own planes.
 
-        Where nobody knows which faces there are, nothing is drawn, or everything hidden.
+        Where it is not known which faces there are, nothing is drawn, or everything hidden.
 
         Args:
             picture: Its samples are written to; the rest of them stay as they are, bit by bit.

@@ -17,9 +17,9 @@ from workers.containers import Container
 from workers.pauses import HEARD_S, PcmPauses
 
 _HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
-"""Containers in which such a header stands apart from the sound."""
+"""Demuxers of containers that keep a codec's header (extradata) apart from its packets."""
 _HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
-"""The least that it has, by codec."""
+"""Least size of that header, by codec."""
 _LONGEST_GAP_TICKS = 2**31 - 1
 _KEPT_METADATA = ("language", "title", "handler_name")
 
@@ -232,7 +232,7 @@ def _begins_adts(packet: Packet[AudioStream]) -> bool:
 
 
 def _is_late(stream: AudioStream, start_ns: int) -> bool:
-    """Whether the sound starts after the container does by more than an ear forgives."""
+    """Whether the sound starts after the container does by more than `HEARD_S`."""
     if stream.start_time is None or stream.time_base is None:
         return False
     return stream.start_time * stream.time_base - Fraction(start_ns, SECOND_NS) > HEARD_S

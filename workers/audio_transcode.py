@@ -26,9 +26,9 @@ _STEREO_ONLY = {"mp2", "libmp3lame"}
 _LAYOUTS = ("mono", "stereo", "5.1")
 _USUAL_RATE = 48_000
 _LATE = {"libmp3lame": 1105}
-"""Samples by which sound comes out late; containers with time stamps take that into account."""
+"""Encoder delay in samples; containers with time stamps make up for it."""
 _LEAST_RATE = 32_000
-"""Hertz from which on so many samples are no more than an ear forgives."""
+"""Lowest sample rate, in hertz, at which the loss of so many samples is not noticed."""
 
 
 class AudioTranscoder:
@@ -147,7 +147,7 @@ class AudioTranscoder:
             self._resampler = None
 
     def _send_timely(self, frame: AudioFrame) -> Iterator[Packet[AudioStream]]:
-        """Leaves out as much at the beginning as the encoder puts before it."""
+        """Send a frame, but for a sound's first samples, which make up for the encoder delay."""
         surplus = min(self._surplus, frame.samples)
         self._surplus -= surplus
         if surplus < frame.samples:

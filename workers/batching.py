@@ -11,8 +11,8 @@ from mien.transport.ports import Lease
 def equal_batches(leases: Iterable[Lease]) -> list[list[Lease]]:
     """Leases grouped by equal settings, in the order in which they came.
 
-    What was delivered before comes last and alone: it may be what killed the one who had it, and
-    must take no neighbour along.
+    An image that was delivered before comes last and alone: it may have killed the analyzer that
+    had it, and must not take others along.
     """
     groups: dict[AnalysisSettings, list[Lease]] = {}
     suspects: list[list[Lease]] = []

@@ -1,4 +1,4 @@
-"""Hides faces for good: what is left of one is a handful of averages."""
+"""Hides faces irreversibly: what is left of one is a handful of averages."""
 
 from __future__ import annotations
 

@@ -10,20 +10,20 @@ import numpy as np
 from mien.contract.analyses import Floats
 
 STILL_HZ = 0.5
-"""Cut-off for a face that keeps still: detectors are off by a few per cent, anew each time."""
+"""Cut-off for a face that keeps still, since the detector's boxes jitter by a few per cent."""
 MOVING_HZ = 5.0
-"""What a speed of one face width a second adds to it: boxes lag by 3 % of a face at most."""
+"""Added for each face width a second that it moves: boxes lag by 3 % of a face at most."""
 SPEED_HZ = 1.0
 """Cut-off of the speed itself."""
 FAR_S = 0.3
-"""Nobody knows where a face moves for longer than this."""
+"""Longest extrapolation of a face that was not found."""
 
 
 @dataclass(slots=True)
 class _Motion:
     values: Floats
     speeds: Floats
-    """A second, in the units of the values."""
+    """Change of the values per second."""
     seen_ns: int
 
 
@@ -88,6 +88,6 @@ def _box(values: Floats) -> Floats:
 
 
 def _unit(values: Floats) -> Floats:
-    """What speeds are told in: face widths for the centre; growth is relative as it is."""
+    """Units of the speeds (4,): face widths for the centre; the sizes are relative already."""
     width = math.exp(float(values[2]))
     return np.array([width, width, 1, 1], np.float32)

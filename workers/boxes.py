@@ -35,7 +35,7 @@ class Pen:
 
 
 def pen_for(colour: Rgb, face_px: float, canvas: Canvas) -> Pen:
-    """A pen that suits the resolution and the size of the face, told by its shorter side."""
+    """A pen that suits the resolution and the size of the face (its shorter side)."""
     short = min(canvas.width, canvas.height)
     line = min(1 + short / 340, max(1.25, face_px / 14))
     line = round(line * 4) / 4

@@ -9,11 +9,12 @@ from av.audio.codeccontext import AudioCodecContext
 
 
 def layout_of(context: AudioCodecContext) -> av.AudioLayout:
-    """The layout of a sound that is not decoded yet; look at it this way alone.
+    """The layout of a sound that is not decoded yet; it must not be read in any other way.
 
-    With each object that PyAV makes of an order of the file's own, such as right before left, it
-    frees the one list that FFmpeg has of it, and the process ends with the second: these objects
-    are never let go, and frames of such sound must not be made.
+    Where the file has an order of its own, such as right before left, FFmpeg has one list of it,
+    and every layout object that PyAV makes frees that list when it is collected: the second time,
+    the process crashes. So these objects are kept for ever, and frames of such sound must not be
+    made.
     """
     layout = context.layout
     if has_own_order(layout):

@@ -19,7 +19,7 @@ LUMA_WEIGHTS = {
 """Red's and blue's share of luma by matrix code. Source: ITU-T H.273, table 4."""
 
 _LUMA_LEVELS, _CHROMA_LEVELS = 219, 224
-"""From darkest to brightest, and from one colour to its opposite, in limited range."""
+"""How many steps luma and chroma have in limited range."""
 _NEUTRAL = 128
 
 
@@ -54,13 +54,13 @@ class MatrixConverter:
 
 
 def _mixed(blue: Pixels, red: Pixels, shares: NDArray[np.float64]) -> Pixels:
-    """So much of both, from neutral on."""
+    """The weighted sum of two chroma planes, around neutral."""
     neutral = _NEUTRAL * (1 - shares.sum())
     return cv2.addWeighted(blue, shares[0], red, shares[1], neutral).astype(np.uint8, copy=False)
 
 
 def _to_rgb(matrix: int) -> NDArray[np.float64]:
-    """(3, 3): red, green and blue of luma and both chromas, each from 0 or -.5 up to 1 or .5."""
+    """(3, 3): makes red, green and blue of luma in [0, 1] and both chromas in [-.5, .5]."""
     red, blue = LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     of_blue, of_red = 2 * (1 - blue), 2 * (1 - red)

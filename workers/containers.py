@@ -45,7 +45,7 @@ class Container:
     stamped: bool = True
     """False where a picture has no time, only a number: no B-frames, times in whole pictures."""
     keeps_pauses: bool = True
-    """False where plain samples follow one another, whatever their times are."""
+    """False where PCM samples follow one another, whatever their stamps say."""
     tagged: bool = True
     """False where only the codec can say how colours are meant."""
     rates: tuple[Fraction, ...] = ()
@@ -175,7 +175,7 @@ def container_of(path: Path) -> Container:
 
 
 _LIVE_CODECS = {"h264", "hevc", "av1", "vp9", "vp8"}
-"""Those of which a packet holds all that decoding from a key picture needs."""
+"""Those whose packets hold all that decoding from a key picture on needs."""
 _LIVE = {
     "playlist": Container("mpegts", ("h264",), "libx264", ("aac",), "aac"),
     "rtsp": Container(
@@ -198,7 +198,7 @@ _LIVE = {
         muxer_options={"flvflags": "no_duration_filesize"},
     ),
 }
-"""What takes a camera's pictures and is no single file, by its kind."""
+"""A camera's outputs that are no single file, by kind."""
 
 
 def live_container(settings: OutputSettings) -> Container:
@@ -221,7 +221,7 @@ def live_container(settings: OutputSettings) -> Container:
 
 
 def constant_fps(path: Path, info: SourceInfo) -> Fraction | None:
-    """The rate to sample at where the container knows but one; None where it takes any times.
+    """The rate to sample at, for a container of constant rate; None where it takes any times.
 
     Call it before the stream starts, and only where the user asks for no rate: the sampler then
     repeats or leaves out frames, so that the output lasts as long as the source.

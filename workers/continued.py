@@ -23,7 +23,7 @@ class LastMoment:
     frame: int
     """Index of its last frame."""
     time_ns: int
-    """Time of what it tells last."""
+    """Time of the last moment in it."""
     utc_ns: int
     """The same moment since 1970."""
     epoch: int
@@ -74,10 +74,10 @@ def _end_of(record: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 class Continued:
-    """Counts frames, time and epochs on from where the file ends, and tells of the time between.
+    """Continues frames, time and epochs from where the file ends; the time between is an outage.
 
-    So that in one file time never runs backwards, whoever wrote its lines. Tracks are counted
-    anew: nobody knows who left and who stayed meanwhile.
+    So time never runs backwards within a file. Tracks are counted anew, since it is not known who
+    left and who stayed meanwhile.
     """
 
     def __init__(self, results: Results, after: LastMoment) -> None:

@@ -17,7 +17,7 @@ COAST_S = 0.25
 """How long a face that was missed by the detector is still drawn, where it should be by now."""
 
 FLASH_S = 0.3
-"""A face that is not found again within so short a time was none, and is not drawn."""
+"""A face found once, and missed by an analysis within this time after it, is not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class TrackedFace:
     uncertain: bool | None = None
     """Whether this frame's likeliest expression is too improbable; None: nobody asked."""
     dim: bool = False
-    """The same of the number on the label, which is steadier."""
+    """Whether the smoothed number on the label is too low."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class FaceHistory:
         return FaceSnapshot(index, time_ns, tuple(found), tuple(held), tuple(doubtful))
 
     def miss(self) -> None:
-        """There is nothing to look for faces in; a track bears that as it does their absence."""
+        """There was no picture to look for faces in; tracks count it as one that missed them."""
         self._tracker.miss()
 
     def _missed(self, found: set[int], time_ns: int) -> tuple[list[TrackedFace], list[TrackedFace]]:
@@ -119,7 +119,7 @@ class FaceHistory:
         return held, doubtful
 
     def _doubted(self, face: TrackedFace) -> TrackedFace:
-        """The face, marked where it is uncertain; probabilities count as results round them."""
+        """The face, marked where it is uncertain; probabilities are rounded as in the results."""
         if self._abstain is None:
             return face
         likeliest = round(float(face.probabilities.max()), 4)

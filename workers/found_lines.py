@@ -1,4 +1,4 @@
-"""The lines of a file that somebody else has left, read without changing it."""
+"""The lines of a file that an earlier run or another program left, read without changing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a file is that stands where a camera's results are to go: lines are added to ours alone."""
+"""Checks whose file stands where a camera's results are to go: lines are added only to mien's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FIRST_FIELDS = {".jsonl": '{"v":1,"frame":', ".csv": "frame,time_s,"}
 def check_found(path: Path) -> None:
     """Refuse a file that is there and holds no camera's results; touches nothing.
 
-    One that cannot be opened passes: who writes it will tell why.
+    One that cannot be opened passes: writing to it will tell why.
 
     Raises:
-        UsageError: it is another one's.
+        UsageError: it is another program's.
     """
     with suppress(OSError):
         number = os.open(path, os.O_RDONLY)
@@ -40,7 +40,7 @@ def check_ours(found: FoundLines, path: Path, tables: Sequence[Sequence[str]]) -
     tables: the names of columns that a CSV may have.
 
     Raises:
-        UsageError: it is another one's, or has other columns.
+        UsageError: it is another program's, or has other columns.
     """
     if found.is_empty:
         return

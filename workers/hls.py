@@ -34,8 +34,8 @@ from workers.write_errors import writing
 _SHORTEST_TICKS = KEY_EVERY_S * TICKS_A_SECOND * 3 // 4
 """A segment ends at the first key picture after that; they come a little early or late."""
 _HOLE_TICKS = LONGEST_SILENCE_NS * TICKS_A_SECOND // SECOND_NS
-"""No segment goes on over so long a time without pictures, or it would last as long as that; a
-shorter one may be the source's own."""
+"""A time without pictures that ends the segment, or that would last as long; a shorter one may be
+the source's own."""
 _KEPT = 3
 """Segments that stay on the disk after they left the playlist, for players that lag."""
 
@@ -46,7 +46,7 @@ class HlsStream:
     A segment gets its name when it is whole, and only then stands in the playlist; both are
     written beside their names and renamed. An attempt after a kill goes on with the numbers of the
     playlist that it finds, behind a discontinuity, so that players go on, too.
-    It is not FFmpeg's own HLS muxer since that one does not tell of a full disk.
+    FFmpeg's own HLS muxer is not used, since it does not report a full disk.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class HlsStream:
 
 
 def end_playlist(path: Path) -> None:
-    """Tell players that no attempt goes on with the playlist that the last one has left.
+    """Mark the playlist that the last attempt left as ended, since no other follows.
 
     Raises:
         OutputError: It cannot be written.
@@ -173,7 +173,7 @@ def end_playlist(path: Path) -> None:
 
 
 class _SegmentWriter:
-    """A file for FFmpeg to write to that becomes another one whenever a segment begins."""
+    """What FFmpeg writes to; each segment goes to a new file."""
 
     def __init__(self, partial: Path) -> None:
         self._partial = partial

@@ -84,15 +84,15 @@ class RollingPlaylist:
 
 
 def _reference(name: str) -> str:
-    """The name as players take it for a file's: what would mean something else is quoted.
+    """The name as a reference in a playlist: characters that have a meaning there are quoted.
 
-    The rest stays as it is, since FFmpeg opens files on a disk by the very letters.
+    The rest stays as it is, since FFmpeg opens local files by the literal reference.
     """
     return re.sub(r"[\x00-\x1f#%:?]", lambda found: quote(found[0]), name)
 
 
 def segment_name(playlist: Path, number: int) -> str:
-    """What a segment of the playlist is called; no other file beside it is ours."""
+    """File name of a segment; files beside the playlist with other names are not ours."""
     return f"{playlist.stem}-{number:05d}.ts"
 
 
@@ -107,7 +107,7 @@ def segment_number(playlist: Path, name: str) -> int | None:
 def read_playlist(path: Path, target_s: int) -> RollingPlaylist:
     """The playlist that an earlier attempt left at `path`; an empty one where there is none.
 
-    One that is not to the letter as mien writes it, or lists any other file than segments of its
+    One that is not exactly as mien writes it, or lists any other file than segments of its
     own, is another program's and counts as none: what it lists must never be removed. Segments
     that are missing on the disk are left out, with those before them.
 

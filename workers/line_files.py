@@ -61,7 +61,7 @@ class GrowingFile:
     """A file that stands under its name from the first line on: a camera may run for a year.
 
     Every line is in it as soon as it is written, and stays, whatever becomes of the run. What is
-    there already is kept; whose it is has to be looked at (`found`) before a line is added.
+    there already is kept; look at `found` to see whose it is before a line is added.
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""Encodes a camera's pictures at once: one packet a picture, and a place to begin every 2 s."""
+"""Encodes a camera's pictures without delay, with a key picture every 2 s."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LiveEncoder:
         self._open(settings, rate or _USUAL_FPS)
 
     def encode(self, picture: Picture, pts_ns: int, duration_ns: int) -> Iterator[EncodedPicture]:
-        """What is ready: this picture, unless the encoder knows no way without a delay."""
+        """What is ready: this picture, unless the encoder cannot do without a delay."""
         frame = self._frames.frame(picture)
         # two pictures nearer to each other than a tick still follow one another
         self._last_pts = max(self._last_pts + 1, _ticks(pts_ns))

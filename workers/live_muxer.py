@@ -14,10 +14,10 @@ from workers.muxer import Muxer, MuxerParts
 from workers.stale import StalePicture
 
 VOUCHED_NS = 10 * SECOND_NS
-"""Where analyses are missing, the last one tells for so long who is there."""
+"""How long the last analysis tells who is there, while newer ones are missing."""
 
 BEHIND_S = 0.5
-"""A picture that is not written so long after it had to stop waiting is given up."""
+"""A picture that is this late after the end of its wait is given up instead of written."""
 
 
 class LiveMuxer(Muxer):
@@ -82,7 +82,7 @@ class LiveMuxer(Muxer):
         return super()._state(frame, reason)
 
     def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
-        """As a file's, but analyses may be missing for hours: no box stays where nobody is."""
+        """As a file's, but no box stays for long while analyses are missing: that may be hours."""
         known, before = super()._known(picture, pts_ns), self._before
         vouched_ns = max(VOUCHED_NS, self._trusted_ns)
         if before and not self._after and pts_ns - before.time_ns > vouched_ns:
@@ -90,7 +90,7 @@ class LiveMuxer(Muxer):
         return known
 
     def _lose_sight(self, since_ns: int) -> None:
-        """Nobody knows who has been there from then on."""
+        """From then on it is not known who is there."""
         self._summary.finish(since_ns)
         self._history.miss()
 

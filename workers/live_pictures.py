@@ -16,7 +16,7 @@ from workers.sink import OutputHealth, OutputSummary
 TICKS_A_SECOND = 90_000
 TIME_BASE = Fraction(1, TICKS_A_SECOND)
 KEY_EVERY_S = 2
-"""Who joins a live stream waits for a key picture, and every part of one begins with one."""
+"""Interval of key pictures (keyframes): a new viewer waits up to this, segments begin with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class VideoFormat:
     width: int
     height: int
     fps: Fraction | None
-    """About how many come a second, for those who ask; their times are their own."""
+    """Nominal rate, for muxers that want one; None: not known. Each picture has its own time."""
 
 
 class LiveOutput(Protocol):
@@ -57,7 +57,7 @@ class LiveOutput(Protocol):
         """
 
     def drain(self) -> None:
-        """Say that no picture follows. It waits for nothing: `finish` does, which comes next."""
+        """Say that no picture follows, without waiting; `finish` comes next and waits."""
 
     def finish(self, *, goes_on: bool) -> OutputSummary:
         """Close it, and tell viewers that the stream has ended unless it `goes_on`.

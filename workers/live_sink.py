@@ -1,4 +1,4 @@
-"""Everything that a camera's pictures go to: encoded once a kind, written to many places."""
+"""All outputs of a camera: pictures are encoded once for those that want them alike."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from workers.sink import Sink
 from workers.summary import Summary
 
 TRUSTED_NS = SECOND_NS
-"""Where faces are hidden, an analysis says nothing of pictures that come so long after it, unless
-rarer ones were asked for."""
+"""Where faces are hidden, an analysis counts for pictures up to this long after it, or up to one
+interval of analysis where that is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class MuxerParts:
     analyses: ReorderBuffer
     history: FaceHistory
     sink: Sink | None
-    """None where nobody wants pictures."""
+    """None where no pictures are wanted."""
     results: Results
     summary: Summary
     ledger: Ledger
@@ -123,7 +123,10 @@ class Muxer(ABC):
         return arrival.reason
 
     def _look_ahead(self, until_s: float | None = None) -> None:
-        """Wait for the next analysis, so that boxes can be interpolated; it is told at its turn."""
+        """Wait for the next analysis, so that boxes can be interpolated.
+
+        Results have it at its frame's turn.
+        """
         if self._ahead is None and not self._hold:
             frame = self._feed.next_analysed(until_s)
             if frame is not None:
@@ -168,9 +171,10 @@ class Muxer(ABC):
                 sink.write(picture, showing.pts_ns, showing.duration_ns)
 
     def _known(self, picture: Picture, pts_ns: int) -> list[DrawnFace] | None:
-        """The faces of a picture as far as analyses tell; None where none of them tells anything.
+        """The faces of a picture; None where no analysis tells which there are.
 
-        An old label does no harm, but nobody knows whom an old box does not hide.
+        Where faces are hidden, old analyses do not count: somebody may have moved out of a box.
+        An old label does no harm.
         """
         if self._cuts.is_cut(picture):
             self._cut_ns = pts_ns

@@ -1,4 +1,4 @@
-"""One colour an expression, and what colours become in a picture's own samples."""
+"""A colour for each expression, and how colours become a picture's own samples."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _COLOURS: dict[str, Rgb] = {
     "surprise": (86, 180, 233),  # sky blue
     "neutral": (232, 232, 232),
 }
-"""Told apart with any kind of colour vision.
+"""Distinguishable with any kind of colour vision.
 
 Source: Okabe and Ito, Color Universal Design, 2008.
 """
 
 UNCERTAIN: Rgb = (104, 104, 104)
-"""Of a face whose expression is not told for sure: a grey well below that of neutral."""
+"""For an uncertain expression: a grey much darker than that of neutral."""
 
 BLACK: Rgb = (0, 0, 0)
 WHITE: Rgb = (255, 255, 255)

@@ -1,4 +1,4 @@
-"""Silence where a sound pauses, for containers that know how much sound there is, not when."""
+"""Fills pauses with silence, for containers that keep sound without its times."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from av.packet import Packet
 from workers.channels import layout_of
 
 HEARD_S = Fraction(15, 1000)
-"""What is shifted by less, an ear forgives."""
+"""Sound may be shifted by up to this: it is not noticed."""
 _LONGEST_SILENCE_S = Fraction(3600)
-"""A sound that begins later is damaged, and days of silence would be of no use."""
+"""The most that is filled: a stamp that leaves a longer pause is damaged."""
 
 
 class Pauses:
@@ -26,7 +26,7 @@ class Pauses:
         self._end_s = begin_s
 
     def before(self, start_s: Fraction | None, length_s: Fraction) -> tuple[Fraction, Fraction]:
-        """Seconds of silence before a part, and where it begins after that; it is then counted.
+        """Count a part; return the seconds of silence before it, and where it begins after them.
 
         start_s: where it should begin; None where nobody says, and it goes on from the one before.
         """
@@ -38,7 +38,7 @@ class Pauses:
         return gap_s, end_s
 
     def take_back(self, length_s: Fraction) -> None:
-        """Of the part that was counted last nothing came: so long is the pause that it leaves."""
+        """Take the last part out again, since nothing came of it: it is a pause as well."""
         if self._end_s is not None:
             self._end_s -= length_s
 
@@ -57,7 +57,7 @@ class PcmPauses:
     def filled(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
         """Silence for the pause before a packet, a second each at most, then the packet.
 
-        All have the times at which they are heard: stamps that jitter could go back.
+        All are stamped with the times at which they are heard; the source's stamps may jitter.
         """
         stamp_s = None if packet.pts is None else packet.pts * packet.time_base
         samples = packet.size // self._block

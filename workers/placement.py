@@ -16,7 +16,7 @@ _LABEL_COST = 12.0
 _FACE_COST = 1.0
 _OWN_FACE_COST = 0.6
 _ORDER_COST = 0.12
-"""Of each place that was preferred, in shares of the label's area."""
+"""For each step down the order of preference, in shares of the label's area."""
 _STAY_COST = 0.25
 """How much better another place must be before a label leaves its own: it must not jump."""
 

@@ -21,7 +21,7 @@ UNREACHABLE = "not connected"
 TOO_SLOW = "the server is too slow"
 CUT_OFF = "the connection was lost"
 _LOOK_EVERY_S = 0.5
-"""So that a lost connection is told even while no pictures come."""
+"""How often the connection is looked at while no pictures come."""
 _State = Literal["connecting", "sending", "down"]
 
 
@@ -36,7 +36,7 @@ class Patience:
     last_retry_s: float = 30.0
     """But never longer; and so long where it was refused."""
     backlog_s: float = 3.0
-    """Of pictures that wait; where more would, all of them are given up."""
+    """The most that waits to be sent; beyond it, all that waits is given up."""
     slow_s: float = 50.0
     """After pictures were given up, until a server counts as fast enough again."""
     farewell_s: float = 5.0
@@ -47,7 +47,7 @@ class Publisher:
     """A `LiveOutput` that never waits for its server and never gives it up.
 
     Pictures that do not go out are counted with the reason; after a gap it goes on with a key
-    picture. One that the kernel took for a server which then died counts as arrived.
+    picture. One counts as arrived once the kernel has taken it, even if the server then dies.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Publisher:
             self._changed.notify_all()
 
     def finish(self, *, goes_on: bool) -> OutputSummary:
-        """Viewers are cut off in either case: a server forgets who publishes no more."""
+        """Viewers are cut off in either case: a server ends what is no longer published to it."""
         self._end(self._patience.farewell_s)
         health = self.health()
         return OutputSummary(

@@ -113,7 +113,7 @@ class Recording:
 
     @property
     def _reserves(self) -> bool:
-        """Whether a file's name is taken before it is opened, so that it is nobody else's."""
+        """Whether an empty file takes the name first, so that no other file is overwritten."""
         return self._settings.segment_s is not None or not self._settings.overwrite
 
     def _next_path(self) -> Path:

@@ -16,7 +16,7 @@ class ReorderBuffer:
     """Hands out the analyses of one stream by frame index; repeats are dropped by index."""
 
     def __init__(self, port: StreamPort, credit: Credit | None = None) -> None:
-        """credit: is told of what comes, in time or not."""
+        """credit: gets back what comes, in time or not."""
         self._port = port
         self._credit = credit
         self._position = 0

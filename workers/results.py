@@ -86,7 +86,7 @@ def open_results(
 
 
 def _live_results(growing: GrowingFile, path: Path, names: Sequence[str]) -> Results:
-    """Goes on in what is there; where that is another one's, it is left as it is."""
+    """Append to what is there; another program's file is left as it is."""
     is_csv = path.suffix.lower() == ".csv"
     try:
         check_ours(growing.found, path, [names])
@@ -100,7 +100,7 @@ def _live_results(growing: GrowingFile, path: Path, names: Sequence[str]) -> Res
 
 
 class NoResults:
-    """For those who want the picture alone."""
+    """For runs without a results file."""
 
     def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None: ...
 
@@ -218,7 +218,7 @@ _KINDS = (".jsonl", ".csv", ".parquet")
 
 
 def _moment(capture: Capture | None) -> Row:
-    """What a camera's results say besides: when a frame came, and over which connection."""
+    """What only a camera's results say: when a frame came, and over which connection."""
     return {"utc": utc(capture.utc_ns), "epoch": capture.epoch} if capture else {}
 
 

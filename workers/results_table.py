@@ -36,13 +36,13 @@ _DTYPES = {
 
 
 class Origin(Protocol):
-    """Tells where numbers come from; only files that keep it ask, since it reads the source."""
+    """Where numbers come from; asked only where a file stores it, since it reads the source."""
 
     def about(self) -> Mapping[str, object]: ...
 
 
 def columns(*, live: bool = False, abstains: bool = False) -> tuple[str, ...]:
-    """Names and order; those of a camera are more, and `uncertain` is there where asked for."""
+    """Names in order. live: with a camera's. abstains: with `uncertain`."""
     doubt = ("uncertain",) if abstains else ()
     return (*COLUMNS[:-1], *doubt, COLUMNS[-1], *(_LIVE if live else ()))
 

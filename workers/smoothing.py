@@ -12,7 +12,7 @@ from mien.contract.analyses import Floats
 LEAD = 1.3
 """How many times likelier another expression must be before the label changes."""
 READABLE_STEP = 0.05
-"""The number on a label stays until it is so far off: one that counts cannot be read."""
+"""The number on a label stays until it is off by this: one that changes often cannot be read."""
 
 
 @dataclass(slots=True)

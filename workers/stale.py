@@ -14,7 +14,7 @@ from workers.sprites import Canvas
 WARNING: Rgb = (250, 200, 60)
 
 BRIGHTNESS = 0.4
-"""What is left of the picture's own."""
+"""Factor by which the picture is darkened."""
 
 SMALLEST_TEXT_PX = 12
 TEXT_SHARE = 1 / 16
@@ -38,7 +38,7 @@ class StalePicture:
 
 
 def spell(seconds: int) -> str:
-    """'7 s', '12 min', '3 h': no finer than a viewer cares for."""
+    """'7 s', '12 min', '3 h': in one unit, rounded down."""
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -195,9 +195,9 @@ def _time_base(
 
 
 def _finer(time_base: Fraction) -> int:
-    """Into how many parts a tick is divided for the times of packets: the n-th of a second each.
+    """Into how many parts a tick is divided for the times of packets: each is 1/n second.
 
-    Their denominator then stays small, whatever the numerator is; FFmpeg and .mp4 have 31 bits.
+    The denominator then stays small, whatever the numerator is; FFmpeg and .mp4 have 31 bits.
     """
     return time_base.numerator * math.ceil(Fraction(_FINE, time_base.denominator))
 

@@ -123,10 +123,10 @@ class VideoSink:
         return notes
 
     def _mux_beside_sound(self, packets: Iterable[Packet[VideoStream]]) -> None:
-        """Each picture behind the sound before it.
+        """Mux each picture after the sound that comes before it.
 
-        The sound waits for the encoder, not for the pictures that go into it: the muxer would have
-        to hold it until they come out, and after ten seconds writes it without them.
+        The sound keeps step with the pictures that come out of the encoder, not with those that go
+        in: the muxer would have to hold it meanwhile, and after ten seconds writes it alone.
         """
         for packet in packets:
             time_s = (packet.dts or 0) * packet.time_base
