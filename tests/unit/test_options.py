@@ -107,7 +107,7 @@ def test_a_keyword_reaches_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
         found.append(request)
         raise click.exceptions.Exit
 
-    monkeypatch.setattr("mien.notebook.run", note)
+    monkeypatch.setattr("mien.api.run", note)
     with pytest.raises(click.exceptions.Exit):
         mien.analyze(
             "clip.mp4", analyze_fps=12.5, analyze_size=640, detector="haar", min_face=33,

@@ -19,18 +19,35 @@ from workers.results_table import Table
 def analyze(
     source: str | Path,
     *,
-    analyze_fps: float | str | None,
-    analyze_size: int,
-    detector: str,
-    min_face: float | None,
-    min_confidence: float,
-    weights: str | Path,
-    views: str,
-    smoothing: float,
-    abstain: float | None,
-    device: str,
+    analyze_fps: float | str | None = 10,
+    analyze_size: int = 1280,
+    detector: str = "mtcnn",
+    min_face: float | None = None,
+    min_confidence: float = 0.9,
+    weights: str | Path = "default",
+    views: str = "single",
+    smoothing: float = 0.5,
+    abstain: float | None = None,
+    device: str = "auto",
 ) -> pandas.DataFrame:
-    """See `mien.analyze`."""
+    """The faces of a video or photo, with the options of `mien run`.
+
+    Gives a row a face of every analysed frame, and one row with empty face columns for a frame
+    without faces. Columns: frame, time_s, track, x1, y1, x2, y2 (pixels of the upright picture),
+    confidence, expression, shown, the seven probabilities by name, uncertain (with `abstain`),
+    reason.
+
+    Args:
+        source: Path or URL.
+        analyze_fps: Analyses a second of source time; "all" or None for every frame.
+        abstain: Faces whose likeliest expression is less probable are marked in a column
+            `uncertain`.
+
+    On a GPU, cuDNN's TensorFloat-32 is off from then on, in the whole process: it moves boxes.
+
+    Raises:
+        mien.contract.errors.MienError: says in one sentence what is wrong.
+    """
     every_frame = analyze_fps is None or analyze_fps == "all"
     try:
         rate = None if every_frame else parse_rate(str(analyze_fps))

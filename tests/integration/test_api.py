@@ -1,5 +1,8 @@
 """`mien.analyze`, as a notebook calls it."""
 
+import subprocess
+import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,29 @@ from PIL import Image
 import mien
 from mien.contract.errors import SourceError, UsageError
 from tests.faces import FACE_BOX, face_photo, make_face_clip
+
+START = """
+import sys, typing
+before = {*sys.modules}
+import mien
+assert dir(mien).count("analyze") == 1
+print(*{*sys.modules} - before)
+"""
+
+
+def test_importing_mien_imports_nothing_else() -> None:
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    assert done.stdout == "mien\n"
+
+
+def test_analyze_is_found_by_all_that_asks_a_module() -> None:
+    found: dict[str, object] = {}
+    exec("from mien import *", found)  # noqa: S102 - functions may not have a star
+    assert found["analyze"] is mien.analyze
+    assert signature(mien.analyze).parameters["analyze_fps"].default == 10
+    assert "with the options of `mien run`" in str(mien.analyze.__doc__)
+    with pytest.raises(AttributeError, match="module 'mien' has no attribute 'analyse'"):
+        mien.analyse  # noqa: B018
 
 
 def test_a_clip_gives_a_table_with_a_row_a_face(tmp_path: Path) -> None:
