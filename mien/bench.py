@@ -48,10 +48,10 @@ class ClassifierShare:
 
 
 def bench(request: RunRequest) -> list[str]:
-    """Run the request twice, first without output to warm up; what was measured, as lines of text.
+    """Run a request without output twice; what was measured, as lines of text.
 
-    The video is then encoded as it would be, into a temporary file, so that its share is in the
-    figures.
+    The first run warms up. In the second the video is encoded as it would be, into a temporary
+    file, so that its share is in the figures.
 
     Raises:
         UsageError: the source is no video file; one without an end is not waited for.
@@ -60,9 +60,8 @@ def bench(request: RunRequest) -> list[str]:
     pipelines = Pipelines([request.analysis.weights], request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
-        bare = replace(request, outputs=(), results=None, report=None, overwrite=True)
-        check_kind(run(bare, pipelines=pipelines, on_progress=check_source).info.kind)
-        outcome = run(replace(bare, outputs=(output,)), pipelines=pipelines)
+        check_kind(run(request, pipelines=pipelines, on_progress=check_source).info.kind)
+        outcome = run(replace(request, outputs=(output,)), pipelines=pipelines)
     memory = _memory_line()  # before the multiplications take their own
     with shared_cores():
         share = classifier_share(request.analysis.weights, request.device)

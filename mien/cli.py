@@ -16,7 +16,7 @@ from mien import logs
 from mien.contract.errors import MienError
 from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
-from mien.options import NO_OUTPUT, analysis_options, output_options, request_from
+from mien.options import analysis_options, output_options, request_from, request_without_output
 from mien.train_commands import distill, soft_labels, train
 from mien.worker_commands import worker
 
@@ -79,7 +79,7 @@ def bench(source: str, **options: Any) -> None:
 
     INPUT is read twice, encoded into a temporary file and thrown away.
     """
-    request = request_from(source, {**options, **NO_OUTPUT})
+    request = request_without_output(source, options)
     from mien.bench import bench as measure
 
     for line in measure(request):

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.options import DEVICE, VIEWS, with_options
+
 if TYPE_CHECKING:
     from training.scoring import ScoringOptions
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 OnPictures = Callable[[int], None]
 
@@ -24,15 +24,7 @@ DATA = click.option(
     metavar="fer2013.csv",
     help="FER2013 in its original layout, its cache, or the folder that holds it.",
 )
-DEVICE = click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda[:N]",
-    help="Where the network runs.",
-)
-
-_SCORING = (
+_scoring_options = with_options(
     DEVICE,
     click.option(
         "--precision",
@@ -55,6 +47,7 @@ _SCORING = (
         help="Side to which faces are resampled, 32 to 64.  [default: what the weights say]",
     ),
 )
+"""How networks look at faces."""
 
 
 def use_cores(threads: int | None = None) -> None:
@@ -68,13 +61,6 @@ def use_cores(threads: int | None = None) -> None:
     from mien.cores import usable_cores
 
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
-
-
-def scoring_options(command: Command) -> Command:
-    """Options that say how networks look at faces."""
-    for option in reversed(_SCORING):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -94,13 +80,7 @@ def scoring_options(command: Command) -> Command:
     show_default=True,
     help="Which rows are scored.",
 )
-@click.option(
-    "--views",
-    type=click.Choice(["single", "flip", "ten-crop"]),
-    default="single",
-    show_default=True,
-    help="How often each face is looked at: 1, 2 or 10 times.",
-)
+@VIEWS
 @click.option(
     "--average",
     type=click.Choice(["probabilities", "logits"]),
@@ -114,7 +94,7 @@ def scoring_options(command: Command) -> Command:
     metavar="NAME|FILE",
     help="Other weights to test against on the same faces (McNemar); several vote as well.",
 )
-@scoring_options
+@_scoring_options
 @click.option(
     "--json",
     "json_file",
@@ -166,7 +146,7 @@ def evaluate(
     metavar="OUT.safetensors",
     help="Where the weights go with their temperatures; may be the same file.",
 )
-@scoring_options
+@_scoring_options
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options: Any) -> None:
     """Fit the temperatures of weights, so that probabilities mean what they say.

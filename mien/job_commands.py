@@ -14,7 +14,7 @@ import click
 
 from mien.contract.errors import Interrupted
 from mien.jobs.environment import DEFAULT_URL, SECRET
-from mien.options import Command, analysis_options, output_options, request_from
+from mien.options import analysis_options, output_options, request_from, with_options
 
 if TYPE_CHECKING:
     from mien.jobs.queue import Jobs
@@ -33,8 +33,7 @@ SERVER = click.option(
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
-
-_JOB = (
+_job_options = with_options(
     output_options,
     analysis_options,
     SERVER,
@@ -54,13 +53,7 @@ _JOB = (
     ),
     click.option("--quiet", "-q", is_flag=True, help="No progress."),
 )  # fmt: skip
-
-
-def _job_options(command: Command) -> Command:
-    """Options of commands that put a job into the queue."""
-    for option in reversed(_JOB):
-        command = option(command)
-    return command
+"""Of the commands that put a job into the queue."""
 
 
 @click.command()

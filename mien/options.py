@@ -1,10 +1,11 @@
-"""The options that `run` and its kin share, and how they become a request."""
+"""Options that commands share, and how those of `run` and its kin become a request."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """One decorator for these options, which the help of a command tells in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 class Rate(click.ParamType[Fraction]):
@@ -93,7 +105,30 @@ class Target(click.ParamType["Path | str"]):
         return value if isinstance(value, Path) else parse_target(str(value))
 
 
-_ANALYSIS = (
+DEVICE = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]",
+    help="Where the networks run.",
+)
+BATCH = click.option(
+    "--batch",
+    type=click.IntRange(1, 256),
+    default=8,
+    show_default=True,
+    help="Most pictures analysed at once.",
+)
+VIEW_NAMES = click.Choice(["single", "flip", "ten-crop"])
+VIEWS = click.option(
+    "--views",
+    type=VIEW_NAMES,
+    default="single",
+    show_default=True,
+    help="How often each face is looked at: 1, 2 or 10 times.",
+)
+
+analysis_options = with_options(
     click.option(
         "--analyze-fps",
         type=RateOrAll(),
@@ -140,13 +175,7 @@ _ANALYSIS = (
         metavar="NAME|FILE",
         help="Weights of the classifier: vgg19, small, or a file.",
     ),
-    click.option(
-        "--views",
-        type=click.Choice(["single", "flip", "ten-crop"]),
-        default="single",
-        show_default=True,
-        help="How often each face is looked at: 1, 2 or 10 times.",
-    ),
+    VIEWS,
     click.option(
         "--smoothing",
         type=Share(0, 60),
@@ -161,20 +190,8 @@ _ANALYSIS = (
         metavar="P",
         help="Faces whose likeliest expression is less probable are marked as uncertain.",
     ),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="auto|cpu|cuda[:N]",
-        help="Where the networks run.",
-    ),
-    click.option(
-        "--batch",
-        type=click.IntRange(1, 256),
-        default=8,
-        show_default=True,
-        help="Most pictures analysed at once.",
-    ),
+    DEVICE,
+    BATCH,
     click.option(
         "--window-mb",
         type=click.IntRange(1, 65536),
@@ -183,8 +200,9 @@ _ANALYSIS = (
         "pictures are large, or analyses rare or waited for long]",
     ),
 )
+"""Which frames are analysed, and how."""
 
-_OUTPUT = (
+output_options = with_options(
     click.option(
         "--output", "-o", type=Target(), multiple=True, metavar="OUTPUT",
         help="The annotated video or photo; its extension names the kind.  A camera may have "
@@ -218,55 +236,37 @@ _OUTPUT = (
         "beginning too.  [default: never; at the beginning, at once]"),
 )  # fmt: skip
 
-
-NO_OUTPUT: Mapping[str, Any] = {
-    "output": (),
-    "no_video": True,
-    "results": None,
-    "report": None,
-    "overwrite": False,
-    "segment": None,
-    "max_latency_ms": 500,
-    "give_up_after": None,
-}
-"""Stands for the output options of a command that has none."""
-
-
-def output_options(command: Command) -> Command:
-    """Options that say what is written."""
-    for option in reversed(_OUTPUT):
-        command = option(command)
-    return command
-
-
-def analysis_options(command: Command) -> Command:
-    """Options that say which frames are analysed, and how."""
-    for option in reversed(_ANALYSIS):
-        command = option(command)
-    return command
+"""What is written."""
 
 
 def request_from(source: str, options: Mapping[str, Any]) -> RunRequest:
-    """The request that the options make.
+    """The request that all options make.
 
     Raises:
         click.UsageError: an output is missing, or contradicts another option.
     """
+    return replace(
+        request_without_output(source, options),
+        outputs=_output_settings(options),
+        results=options["results"],
+        report=options["report"],
+        overwrite=options["overwrite"],
+        max_latency_s=options["max_latency_ms"] / 1000,
+        give_up_after_s=options["give_up_after"],
+    )
+
+
+def request_without_output(source: str, options: Mapping[str, Any]) -> RunRequest:
+    """The request that `analysis_options` alone make: nothing is written."""
     from mien.contract.requests import MEGABYTE_BYTES, RunRequest
 
     megabytes = options["window_mb"]
     return RunRequest(
         source=source,
         analysis=_analysis_request(options),
-        outputs=_output_settings(options),
-        results=options["results"],
-        report=options["report"],
-        overwrite=options["overwrite"],
         window_bytes=megabytes and megabytes * MEGABYTE_BYTES,
         device=options["device"],
         batch=options["batch"],
-        max_latency_s=options["max_latency_ms"] / 1000,
-        give_up_after_s=options["give_up_after"],
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.evaluation_commands import DATA, DEVICE, scoring_progress, use_cores
+from mien.evaluation_commands import DATA, scoring_progress, use_cores
+from mien.options import DEVICE, VIEW_NAMES
 
 if TYPE_CHECKING:
     from mien.contract.analyses import Views
@@ -119,7 +120,7 @@ def train(
 )
 @click.option(
     "--views",
-    type=click.Choice(["single", "flip", "ten-crop"]),
+    type=VIEW_NAMES,
     default="flip",
     show_default=True,
     help="How often a teacher looks at each face.",

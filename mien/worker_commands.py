@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mien.job_commands import SERVER
 from mien.jobs import environment
 from mien.logs import LogFormat, set_up
+from mien.options import BATCH, DEVICE, with_options
 
-
-def monitoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a worker can be watched; the same for all kinds."""
-    port = click.option(
+_monitoring_options = with_options(
+    click.option(
         "--metrics-port",
         type=click.IntRange(0, 65_535),
         metavar="N",
         help="Where /metrics, /healthz and /readyz are served; by default at the first free port "
         "from 9464, with 0 nowhere.  [env: MIEN_METRICS_PORT]",
         envvar="MIEN_METRICS_PORT",
-    )
-    host = click.option(
+    ),
+    click.option(
         "--metrics-host",
         default="",
         metavar="ADDRESS",
         help="The address of this machine at which they are served; by default at all.  "
         "[env: MIEN_METRICS_HOST]",
         envvar="MIEN_METRICS_HOST",
-    )
-    form = click.option(
+    ),
+    click.option(
         "--log-format",
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
         help="How events are written to standard error, one a line.  [env: MIEN_LOG_FORMAT]",
         envvar="MIEN_LOG_FORMAT",
-    )
-    return port(host(form(command)))
+    ),
+)
+"""How a worker can be watched."""
 
 
 @click.group()
@@ -56,20 +54,8 @@ def worker() -> None:
     metavar="NAME|FILE",
     help="Weights that it serves; give it again for more.  [default: all that come with mien]",
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda[:N]",
-    help="Where the networks run.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(1, 256),
-    default=8,
-    show_default=True,
-    help="Most pictures analysed at once.",
-)
+@DEVICE
+@BATCH
 @click.option(
     "--max-delay-ms",
     type=click.IntRange(0, 10_000),
@@ -78,7 +64,7 @@ def worker() -> None:
     metavar="MS",
     help="How long a picture waits for others to share a batch with.",
 )
-@monitoring_options
+@_monitoring_options
 def analyzer(
     redis_url: str, weights: tuple[str, ...], device: str, batch: int, max_delay_ms: int,
     metrics_port: int | None, metrics_host: str, log_format: LogFormat,
@@ -128,7 +114,7 @@ def analyzer(
     help="How pictures travel to the analyzers: raw loses nothing, jpeg saves a thin network.",
     envvar="MIEN_WIRE",
 )
-@monitoring_options
+@_monitoring_options
 def stream(
     redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str,
     metrics_port: int | None, metrics_host: str, log_format: LogFormat,
