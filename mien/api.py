@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from pathlib import Path
-from typing import Any, get_args
 
 import pandas
 
@@ -21,11 +19,11 @@ def analyze(
     *,
     analyze_fps: float | str | None = 10,
     analyze_size: int = 1280,
-    detector: str = "mtcnn",
+    detector: DetectorName = "mtcnn",
     min_face: float | None = None,
     min_confidence: float = 0.9,
     weights: str | Path = "default",
-    views: str = "single",
+    views: Views = "single",
     smoothing: float = 0.5,
     abstain: float | None = None,
     device: str = "auto",
@@ -55,14 +53,14 @@ def analyze(
         raise UsageError(f"analyze_fps: {error}") from None
     analysis = AnalysisRequest(
         analyze_fps=rate,
-        analyze_size_px=_number(analyze_size, "analyze_size"),
-        detector=_one_of(detector, get_args(DetectorName), "detector"),
-        min_face_px=None if min_face is None else _number(min_face, "min_face"),
-        min_confidence=_number(min_confidence, "min_confidence"),
+        analyze_size_px=analyze_size,
+        detector=detector,
+        min_face_px=min_face,
+        min_confidence=min_confidence,
         weights=str(weights),
-        views=_one_of(views, get_args(Views), "views"),
-        smoothing_s=_number(smoothing, "smoothing"),
-        abstain=None if abstain is None else _number(abstain, "abstain"),
+        views=views,
+        smoothing_s=smoothing,
+        abstain=abstain,
     )
     table = Table(abstains=abstain is not None)
     try:
@@ -70,15 +68,3 @@ def analyze(
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()
-
-
-def _number(value: Any, name: str) -> Any:
-    if not isinstance(value, Real):  # numpy's numbers are real ones, too
-        raise UsageError(f"{name} is a number, not {value!r}")
-    return value
-
-
-def _one_of(value: str, known: tuple[str, ...], name: str) -> Any:
-    if value not in known:
-        raise UsageError(f"{name} is one of {', '.join(known)}, not {value!r}")
-    return value

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mien.contract.errors import WeightsError
+from mien.contract.errors import WeightsError, unknown_choice
 from model.torch_files import UNREADABLE
 from model.vgg import ARCHITECTURES, VGG
 from model.weights_file import WeightsInfo, fill_model, save_weights
@@ -43,14 +43,14 @@ def import_checkpoint(
 
     Raises:
         WeightsError: no such file, it names other globals, or it holds no VGG of these shapes.
-        UsageError: `target` is there and may not be replaced.
+        UsageError: an unknown architecture, or `target` is there and may not be replaced.
         OutputError: `target` cannot be written.
     """
     saved = _load(source)
     tensors = _tensors(source, saved)
     name = architecture or _tell_architecture(source, tensors)
     if name not in ARCHITECTURES:
-        raise WeightsError(f"{name} is none of {', '.join(ARCHITECTURES)}")
+        raise unknown_choice("architecture", name, ARCHITECTURES)
     model = fill_model(str(source), name, tensors)
     epoch = saved.get("epoch") if isinstance(saved, dict) else None
     info = WeightsInfo(

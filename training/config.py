@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from mien.contract.errors import UsageError
+from mien.contract.errors import UsageError, check_range
 
 LATER = {"later": True}
 """Marks a key that older recipes did not have: it is left out of the digest while it has its
@@ -160,8 +160,7 @@ class Recipe:
         Raises:
             UsageError: `epochs` is below 1.
         """
-        if epochs < 1:
-            raise UsageError(f"a run needs at least 1 epoch, not {epochs}")
+        check_range("epochs", epochs, 1)
         ends, passed = [], 0
         for stage in self.stages:
             passed += stage.epochs

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.contract.errors import SourceError, UsageError
+from mien.contract.errors import SourceError, UsageError, unknown_choice
 from model.preprocessing import VIEW_COUNTS
 from model.weights_file import load_weights
 from training.calibration import UNSEEN
@@ -60,7 +60,7 @@ def evaluate(
         WeightsError: weights are missing, damaged or foreign.
     """
     if split not in SPLITS:
-        raise UsageError(f"{split} is none of {', '.join(SPLITS)}")
+        raise unknown_choice("split", split, SPLITS)
     if not weights:
         raise UsageError("which weights should be scored?")
     options = options or ScoringOptions()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mien.contract.analyses import Views
-from mien.contract.errors import UsageError
+from mien.contract.errors import check_range, unknown_choice
 from mien.contract.pictures import Pixels
 from model.classifier import Classifier
 from model.out_of_memory import out_of_memory_as_usage_error
@@ -53,16 +53,14 @@ class ScoringOptions:
 
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
-        for value, allowed in ((self.views, VIEWS), (self.precision, tuple(PRECISIONS))):
-            if value not in allowed:
-                raise UsageError(f"{value} is none of {', '.join(allowed)}")
-        if self.batch is not None and self.batch < 1:
-            raise UsageError(f"a batch needs at least 1 picture, not {self.batch}")
-        if self.input_size_px not in (None, *INPUT_SIZES_PX):
-            raise UsageError(
-                f"faces of {self.input_size_px} px are not looked at, only of "
-                f"{INPUT_SIZES_PX[0]} to {INPUT_SIZES_PX[-1]}"
-            )
+        if self.views not in VIEWS:
+            raise unknown_choice("views", self.views, VIEWS)
+        if self.precision not in PRECISIONS:
+            raise unknown_choice("precision", self.precision, PRECISIONS)
+        if self.batch is not None:
+            check_range("batch", self.batch, 1)
+        if self.input_size_px is not None:
+            check_range("input_size_px", self.input_size_px, INPUT_SIZES_PX[0], INPUT_SIZES_PX[-1])
 
     def described(self, info: WeightsInfo) -> WeightsInfo:
         """What weights say of themselves at this input size; temperatures hold for one alone."""
@@ -133,7 +131,7 @@ def vote(
         UsageError: there is no such way to average.
     """
     if average not in get_args(Averaging):
-        raise UsageError(f"{average} is none of {', '.join(get_args(Averaging))}")
+        raise unknown_choice("average", average, get_args(Averaging))
     scaled = [one.logits / (one.temperature if calibrated else 1.0) for one in predictions]
     if average == "logits":
         return softmax(np.mean(scaled, axis=0))

@@ -39,7 +39,8 @@ def check_photo(path: Path) -> None:
     if path.suffix.lower() not in PHOTO_FORMATS:
         known = " ".join(PHOTO_FORMATS)
         raise UsageError(
-            f"a photo gives a photo; {path.name} does not say which kind, known are {known}"
+            f"a photo gives a photo; {path.name} does not say which kind: its ending is none of "
+            f"{known}"
         )
 
 

@@ -50,7 +50,7 @@ def check_results(path: Path | None, *, overwrite: bool, live: bool | None = Fal
     kind = path.suffix.lower()
     if kind not in _KINDS:
         raise UsageError(
-            f"results cannot be written as '{path.name}': use one of {', '.join(_KINDS)}"
+            f"results cannot be written as '{path.name}': its ending is none of {' '.join(_KINDS)}"
         )
     if kind == ".parquet" and live:
         raise UsageError("Parquet is written at the end, and a live source has none: use .jsonl")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.contract.errors import UsageError
+from mien.contract.errors import check_range, unknown_choice
 
 _PRESETS = (
     "ultrafast",
@@ -29,12 +29,11 @@ def encoder_options(encoder: str, preset: str, crf: int) -> dict[str, str]:
     Raises:
         UsageError: There is no such preset or crf.
     """
-    if not 0 <= crf <= _LARGEST_CRF:
-        raise UsageError(f"--crf takes 0 (best) to {_LARGEST_CRF} (smallest), not {crf}")
+    check_range("crf", crf, 0, _LARGEST_CRF)
     if encoder.endswith("_nvenc") and preset in {f"p{step}" for step in range(1, 8)}:
         return _nvenc(preset, crf)
     if preset not in _PRESETS:
-        raise UsageError(f"there is no preset {preset!r}; known are {', '.join(_PRESETS)}")
+        raise unknown_choice("preset", preset, _PRESETS)
     speed = _PRESETS.index(preset)
     if encoder.endswith("_nvenc"):
         return _nvenc(f"p{min(7, speed + 1)}", crf)

@@ -15,6 +15,11 @@ Errors of other libraries are translated where they come in, so that nobody abov
 The text of an error is one sentence for the person at the command line.
 """
 
+from collections.abc import Iterable
+from math import inf
+from numbers import Real
+from typing import Any
+
 
 class MienError(Exception):
     """The root; its text is one clear sentence."""
@@ -66,3 +71,21 @@ class Interrupted(MienError):  # noqa: N818 - what happened, not an error of any
 
 class Closed(Exception):  # noqa: N818 - the end of work, not a mishap
     """Transport or frame window were closed, by the run's end or by another stage's failure."""
+
+
+def unknown_choice(name: str, given: object, known: Iterable[str]) -> UsageError:
+    """What to raise where the value given for `name` is not one of those that are known."""
+    return UsageError(f"{name} is one of {', '.join(known)}, not {given!r}")
+
+
+def check_range(name: str, given: Any, least: float, most: float = inf) -> None:
+    """Refuse what was given for `name` unless it is a number from `least` to `most`.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not isinstance(given, Real):  # numpy's numbers are real ones, too
+        raise UsageError(f"{name} is a number, not {given!r}")
+    if given < least or not given <= most:  # NaN is neither
+        limits = f"at least {least}" if most == inf else f"{least} to {most}"
+        raise UsageError(f"{name} is {limits}, not {given}")

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 from mien.contract.analyses import DetectorName, Views
-from mien.contract.errors import UsageError
+from mien.contract.errors import UsageError, check_range, unknown_choice
 from mien.contract.outputs import OutputSettings
 
 MEGABYTE_BYTES = 1_000_000
@@ -26,7 +27,7 @@ def check_device_name(name: str) -> None:
         UsageError: no machine can have such a device.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
-        raise UsageError(f"there is no device called '{name}'; try auto, cpu, cuda or cuda:1")
+        raise unknown_choice("device", name, ("auto", "cpu", "cuda", "cuda:N"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,18 @@ class AnalysisRequest:
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
         if self.analyze_fps is not None and self.analyze_fps <= 0:
-            raise UsageError(f"analyses a second have to be more than 0, not {self.analyze_fps}")
-        if not 64 <= self.analyze_size_px <= 16384:
-            raise UsageError(
-                f"{self.analyze_size_px} is no size for pictures to analyse, which is 64 to 16384"
-            )
-        if self.min_face_px is not None and not 12 <= self.min_face_px <= 16384:
-            raise UsageError(
-                f"faces of {self.min_face_px} pixels are not looked for, only of 12 to 16384"
-            )
-        if not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"a confidence is between 0 and 1, not {self.min_confidence}")
-        if not 0 <= self.smoothing_s <= 60:
-            raise UsageError(f"smoothing takes 0 to 60 seconds, not {self.smoothing_s}")
-        if self.abstain is not None and not 0 <= self.abstain <= 1:
-            raise UsageError(f"a probability is between 0 and 1, not {self.abstain}")
+            raise UsageError(f"analyze_fps is more than 0, not {self.analyze_fps}")
+        check_range("analyze_size_px", self.analyze_size_px, 64, 16384)
+        if self.detector not in get_args(DetectorName):
+            raise unknown_choice("detector", self.detector, get_args(DetectorName))
+        if self.min_face_px is not None:
+            check_range("min_face_px", self.min_face_px, 12, 16384)
+        check_range("min_confidence", self.min_confidence, 0, 1)
+        if self.views not in get_args(Views):
+            raise unknown_choice("views", self.views, get_args(Views))
+        check_range("smoothing_s", self.smoothing_s, 0, 60)
+        if self.abstain is not None:
+            check_range("abstain", self.abstain, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,6 @@ class RunRequest:
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
         check_device_name(self.device)
-        if not 0 <= self.max_latency_s <= 60:
-            raise UsageError(f"pictures wait 0 to 60 seconds, not {self.max_latency_s}")
-        if self.give_up_after_s is not None and not 0 <= self.give_up_after_s <= LONGEST_WAIT_S:
-            raise UsageError(f"{self.give_up_after_s} is no number of seconds to wait")
+        check_range("max_latency_s", self.max_latency_s, 0, 60)
+        if self.give_up_after_s is not None:
+            check_range("give_up_after_s", self.give_up_after_s, 0, LONGEST_WAIT_S)

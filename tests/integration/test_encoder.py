@@ -303,8 +303,8 @@ def test_wrong_wishes_are_refused_in_one_sentence(tmp_path: Path) -> None:
         "a.mp4": ({"encoder": "nonsense"}, "no encoder"),
         "b.mp4": ({"encoder": "aac"}, "does not encode video"),
         "c.webm": ({"encoder": "libx264"}, "do not take h264"),
-        "d.mp4": ({"preset": "warp"}, "no preset"),
-        "e.mp4": ({"crf": 99}, "--crf"),
+        "d.mp4": ({"preset": "warp"}, "preset is one of ultrafast, .*, not 'warp'"),
+        "e.mp4": ({"crf": 99}, "crf is 0 to 51, not 99"),
         "f.mpg": ({"fps": Fraction(10)}, "frame rates"),
     }
     for name, (changes, words) in wrong.items():

@@ -110,7 +110,7 @@ def test_an_uncertain_face_is_grey_on_the_picture() -> None:
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
 def test_a_threshold_that_is_no_probability_is_refused(wrong: float) -> None:
-    with pytest.raises(UsageError, match="probability is between 0 and 1"):
+    with pytest.raises(UsageError, match=f"abstain is 0 to 1, not {wrong}"):
         AnalysisRequest(abstain=wrong)
 
 

@@ -88,7 +88,7 @@ def test_an_option_reaches_the_request(
 
 
 def test_a_device_that_no_machine_has_is_refused_before_anything_is_opened() -> None:
-    with pytest.raises(UsageError, match="there is no device called 'gpu'"):
+    with pytest.raises(UsageError, match="device is one of auto, cpu, cuda, cuda:N, not 'gpu'"):
         mien.analyze("missing.mp4", device="gpu")
 
 

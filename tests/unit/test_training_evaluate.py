@@ -138,13 +138,13 @@ def test_a_ratio_of_half_precision_is_told(public: Path, weights: Path) -> None:
 
 
 def test_what_is_unknown_is_a_usage_error(public: Path, weights: Path) -> None:
-    with pytest.raises(UsageError, match="Test is none of Training, PublicTest"):
+    with pytest.raises(UsageError, match=r"split is one of Training, PublicTest, .*, not 'Test'"):
         evaluate([weights], public, "Test")
-    with pytest.raises(UsageError, match="double is none of single"):
+    with pytest.raises(UsageError, match=r"views is one of single, .*, not 'double'"):
         ScoringOptions(views="double")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="fp8 is none of fp32"):
+    with pytest.raises(UsageError, match="precision is one of fp32, bf16, not 'fp8'"):
         ScoringOptions(precision="fp8")
-    with pytest.raises(UsageError, match="at least 1 picture"):
+    with pytest.raises(UsageError, match="batch is at least 1, not 0"):
         ScoringOptions(batch=0)
     with pytest.raises(UsageError, match="which weights"):
         evaluate([], public)
