@@ -13,17 +13,12 @@ from typing import Any
 import click
 
 from mien import logs
-from mien.contract.errors import MienError
+from mien.contract.errors import UNREAD, Interrupted, MienError
 from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import analysis_options, output_options, request_from, request_without_output
 from mien.train_commands import distill, soft_labels, train
 from mien.worker_commands import worker
-
-OUR_BUG = 1
-UNREAD = 141
-"""What a shell says of a program that SIGPIPE has ended: nobody reads what it prints."""
-INTERRUPTED = 130
 
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -146,9 +141,9 @@ def _run() -> int:
     except MienError as error:
         return _failed(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return _failed("interrupted", INTERRUPTED)
+        return _failed("interrupted", Interrupted.exit_code)
     except Exception as error:  # noqa: BLE001 - the one place: what nobody foresaw is our bug
-        return _failed(f"a bug in mien: {type(error).__name__}: {error}", OUR_BUG)
+        return _failed(f"a bug in mien: {type(error).__name__}: {error}", MienError.exit_code)
 
 
 def _failed(message: str, code: int) -> int:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,8 +42,13 @@ class Console:
         if self._quiet:
             yield None
         elif sys.stderr.isatty():
-            with _bar() as tell:
-                yield tell
+            begin = time.monotonic()
+            with _bar("opening") as move:
+                yield lambda info, progress: move(
+                    total=info.frame_count,
+                    completed=progress.frames,
+                    description=state_line(info, progress, time.monotonic() - begin),
+                )
         else:
             yield _lines()
 
@@ -52,8 +58,10 @@ class Console:
         if self._quiet:
             yield lambda record: None
         elif sys.stderr.isatty():
-            with _job_bar() as tell:
-                yield tell
+            with _bar("queued") as move:
+                yield lambda record: move(
+                    total=record.total, completed=record.done, description=job_line(record)
+                )
         else:
             yield _job_lines()
 
@@ -229,40 +237,11 @@ def _job_lines() -> Callable[[JobRecord], None]:
 
 
 @contextmanager
-def _job_bar() -> Iterator[Callable[[JobRecord], None]]:
+def _bar(description: str) -> Iterator[Callable[..., None]]:
+    """A bar on the terminal; gives what sets its `total`, `completed` and `description`."""
     from rich.console import Console as Terminal
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (BarColumn(), TextColumn("{task.description}"))
-    with Bars(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task("queued", total=None)
-
-        def tell(record: JobRecord) -> None:
-            bar.update(
-                task, total=record.total, completed=record.done, description=job_line(record)
-            )
-
-        yield tell
-
-
-@contextmanager
-def _bar() -> Iterator[Tell]:
-    from rich.console import Console as Terminal
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    begin = time.monotonic()
-    columns = (BarColumn(), TextColumn("{task.description}"))
-    with Bars(*columns, console=Terminal(stderr=True), transient=True) as bar:
-        task = bar.add_task("opening", total=None)
-
-        def tell(info: SourceInfo, progress: Progress) -> None:
-            bar.update(
-                task,
-                total=info.frame_count,
-                completed=progress.frames,
-                description=state_line(info, progress, time.monotonic() - begin),
-            )
-
-        yield tell
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
+        yield partial(bar.update, bar.add_task(description, total=None))

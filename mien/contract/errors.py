@@ -20,6 +20,9 @@ from math import inf
 from numbers import Real
 from typing import Any
 
+UNREAD = 141
+"""The exit code where nobody reads what is printed: a shell's for a program ended by SIGPIPE."""
+
 
 class MienError(Exception):
     """The root; its text is one clear sentence."""

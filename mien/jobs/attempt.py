@@ -29,8 +29,6 @@ from mien.transport.redis_server import Unreachable
 from producer.live import LiveOptions, LiveSource
 from producer.source import Source, open_source
 
-OUR_BUG = 1
-
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +66,8 @@ def carry_out(
     except Exception as error:  # noqa: BLE001 - whoever waits for the job has to be told
         _log_bug(record, error)
         text = f"a bug in mien: {type(error).__name__}; the stream worker's log has more"
-        return _end_early(updater, failed(updater.record, text, OUR_BUG, time.time()), roots)
+        last = failed(updater.record, text, MienError.exit_code, time.time())
+        return _end_early(updater, last, roots)
     return updater.end(_ended(updater.record, request, outcome, is_cancelled=updater.cancelled))
 
 

@@ -1,11 +1,14 @@
 """What a person reads while a run lasts and at its end."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from mien.console import live_lines, state_line, summary_lines
+import pytest
+
+from mien.console import Console, job_line, live_lines, state_line, summary_lines
 from mien.contract.frames import SECOND_NS, EndOfStream, EndReason, SourceInfo
 from mien.contract.pictures import Colour
 from mien.contract.stage import Progress
@@ -56,6 +59,24 @@ def test_progress_tells_frames_speed_time_left_and_detections() -> None:
 def test_progress_says_what_is_waited_for() -> None:
     assert state_line(INFO, Progress(), 3) == "loading the networks"
     assert state_line(INFO, Progress(240, stopping=True), 3) == "stopping ..."
+
+
+def test_a_terminal_shows_the_state_in_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Console(quiet=False).progress() as tell:
+        assert tell is not None
+        tell(INFO, Progress(240, stopping=True))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "stopping ..." in shown.err
+    record = JobRecord("a1", {"source": "a.mp4"}, state="running", done=240, total=480)
+    with Console(quiet=False).job_progress() as tell_job:
+        tell_job(record)
+    assert job_line(record) in capsys.readouterr().err
 
 
 def test_the_summary_names_faces_files_speed_and_what_is_unexpected() -> None:
