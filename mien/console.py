@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workers.summary import TrackSummary
 
 LINE_EVERY_S = 10.0
-"""Without a terminal a line is written this often."""
+"""How often a line is written where there is no terminal."""
 
 MOST_TRACKS = 12
 """Faces in the table; the longest seen come first, the rest is counted."""

@@ -41,7 +41,7 @@ def tell_end(message: str, exit_code: int, *, trace: bool) -> None:
 
 
 def about(job: str) -> None:
-    """Put a job's id to everything that this process logs from now on; for a work horse."""
+    """Add a job's id to everything that this process logs from now on; for a work horse."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(_About(job))
 

@@ -80,7 +80,7 @@ class Span(click.ParamType[float]):
 
 
 class Share(click.FloatRange):
-    """A number that is a number: click lets NaN through its ranges."""
+    """A finite number in a range: click lets NaN through its own."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

@@ -14,7 +14,7 @@ from mien.contract.live import AWAY, BUSY, LATE, SLOW_DECODER, SLOW_ENCODER
 
 REASONS = frozenset({LATE, BUSY, AWAY, SLOW_ENCODER, SLOW_DECODER})
 GIVEN_UP = "given up"
-"""The image was handed out again and again, and whoever had it died."""
+"""The image was handed out again and again, and every analyzer that took it died."""
 FAILED = "analysis failed"
 """Every other reason of a frame without an analysis."""
 

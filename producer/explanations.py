@@ -15,10 +15,10 @@ NOT_MEDIA = "this is no video or picture that can be read"
 HTTP_ANSWERS: tuple[tuple[type[Exception], str], ...] = (
     (av.error.HTTPUnauthorizedError, "the server wants a user name and password (401)"),
     (av.error.HTTPForbiddenError, "the server forbids it (403)"),
-    (av.error.HTTPNotFoundError, "the server has no such thing (404)"),
+    (av.error.HTTPNotFoundError, "not found (404)"),
     (av.error.HTTPTooManyRequestsError, "the server is asked too often (429)"),
     (av.error.HTTPClientError, "the server refuses the request (4xx)"),
-    (av.error.HTTPServerError, "the server has a fault (5xx)"),
+    (av.error.HTTPServerError, "server error (5xx)"),
 )
 
 REASONS: tuple[tuple[type[Exception], str], ...] = (

@@ -55,7 +55,7 @@ def open_container(address: Address, timeout_s: Timeouts) -> InputContainer:
     Raises:
         SourceError: it cannot be opened, or is a playlist that leads elsewhere; the text and the
             chain of causes hold no password.
-        RefusedError: the server knows us or the thing not.
+        RefusedError: the server does not let us in, or has nothing of that name.
     """
     options = address.options
     if address.kind == "file":

@@ -55,7 +55,7 @@ def listen(port: int | None, host: str = "") -> socket.socket | None:
                 break
             if port:
                 raise UsageError(
-                    f"the port {port} for metrics cannot be had ({reason}): "
+                    f"the port {port} for metrics cannot be opened ({reason}): "
                     "give another one with --metrics-port"
                 ) from error
     _log.warning("there is no port for metrics: they are not served")

@@ -109,5 +109,5 @@ def test_a_camera_that_the_server_does_not_know_is_said_in_a_sentence(
     shown = f"rtsp://me@127.0.0.1:{camera.port}/other.mp4"
     line = done.stderr.splitlines()[-1]
     assert shown in line
-    assert "the server has no such thing (404)" in line
+    assert "not found (404)" in line
     assert "hunter2" not in done.stderr
