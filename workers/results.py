@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mien.contract.atomic import AtomicFile, check_target, writing
+from mien.contract.atomic import AtomicFile, check_target
 from mien.contract.errors import UsageError
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Capture, Gap
@@ -21,7 +21,6 @@ from workers.results_table import (
     SCHEMA_VERSION,
     Origin,
     Row,
-    Table,
     box_cells,
     cells,
     columns,
@@ -77,6 +76,8 @@ def open_results(
         return NoResults()
     check_results(path, overwrite=overwrite, live=live)
     if path.suffix.lower() == ".parquet":
+        from workers.parquet_rows import ParquetRows
+
         return ParquetRows(AtomicFile(path, overwrite), abstains=abstains)
     names = columns(live=live, abstains=abstains)
     if not live:
@@ -188,30 +189,6 @@ class CsvRows(_Lines):
     def _add(self, rows: list[Row], capture: Capture | None) -> None:
         moment = _moment(capture)
         self._csv.writerows(cells({**row, **moment}, self._names) for row in rows)
-
-
-class ParquetRows(Table):
-    """As CSV, typed, with the origin in the file's metadata under the key 'mien'."""
-
-    def __init__(self, file: AtomicFile, *, abstains: bool = False) -> None:
-        super().__init__(abstains=abstains)
-        self._file = file
-
-    def finish(self, origin: Origin) -> None:
-        import pyarrow
-        import pyarrow.parquet
-
-        table = pyarrow.Table.from_pandas(self.frame(), preserve_index=False)
-        metadata = {**(table.schema.metadata or {}), b"mien": json.dumps(origin.about()).encode()}
-        with writing(self._file.path):
-            pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), self._file.partial)
-        self._file.settle()
-
-    def commit(self) -> None:
-        self._file.commit()
-
-    def abort(self) -> None:
-        self._file.abort()
 
 
 _KINDS = (".jsonl", ".csv", ".parquet")

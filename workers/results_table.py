@@ -115,10 +115,10 @@ class Table:
         self._rows: list[tuple[Cell, ...]] = []
 
     def write(self, snapshot: FaceSnapshot, capture: Capture | None = None) -> None:
-        self._rows += [cells(row, self._columns) for row in snapshot_rows(snapshot)]
+        self._add(snapshot_rows(snapshot))
 
     def lost(self, index: int, time_ns: int, reason: str, capture: Capture | None = None) -> None:
-        self._rows.append(cells(lost_row(index, time_ns, reason), self._columns))
+        self._add([lost_row(index, time_ns, reason)])
 
     def outage(self, gap: Gap, length_ns: int) -> None:
         """It has no row: a table is of frames."""
@@ -139,3 +139,6 @@ class Table:
         names = list(self._columns)
         table = pandas.DataFrame(self._rows, columns=names)
         return table.astype({name: _DTYPES[name] for name in names})
+
+    def _add(self, rows: Sequence[Row]) -> None:
+        self._rows += [cells(row, self._columns) for row in rows]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import resource
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from mien.contract.analyses import FrameAnalysis
-from mien.contract.errors import UsageError
+from mien.contract.errors import OutputError, UsageError
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.geometry import AnalysisGeometry
 from workers.faces import FaceHistory, FaceSnapshot
@@ -28,13 +30,16 @@ class Origin:
         return {"source": "clip.mp4"}
 
 
-def snapshots(confidence: float | None = 0.998) -> list[FaceSnapshot]:
-    history = FaceHistory(GEOMETRY, 0.5)
-    boxes = np.array([[300.04, 20, 380, 100], [10, 20, 110, 120]], np.float32)
-    confidences = None if confidence is None else np.full(2, confidence, np.float32)
-    faces = FrameAnalysis(boxes, confidences, np.array([PROBABILITIES] * 2, np.float32), "")
+def snapshots(
+    confidence: float | None = 0.998, abstain: float | None = None, faces: int = 2
+) -> list[FaceSnapshot]:
+    """One of so many faces, and one of none."""
+    history = FaceHistory(GEOMETRY, 0.5, abstain)
+    boxes = np.array([[300.04, 20, 380, 100], [10, 20, 110, 120]] * (faces // 2), np.float32)
+    confidences = None if confidence is None else np.full(faces, confidence, np.float32)
+    found = FrameAnalysis(boxes, confidences, np.array([PROBABILITIES] * faces, np.float32), "")
     none = FrameAnalysis(boxes[:0], None, np.zeros((0, 7), np.float32), "")
-    return [history.add(0, 0, faces), history.add(120, 5_005_000_000, none)]
+    return [history.add(0, 0, found), history.add(120, 5_005_000_000, none)]
 
 
 def filled(results: Results, confidence: float | None = 0.998) -> Results:
@@ -102,6 +107,66 @@ def test_parquet_holds_the_same_rows_and_where_they_come_from(tmp_path: Path) ->
     pandas.testing.assert_frame_equal(pandas.read_parquet(path), table.frame())
     metadata = pyarrow.parquet.read_schema(path).metadata
     assert json.loads(metadata[b"mien"]) == {"source": "clip.mp4"}
+
+
+@pytest.mark.parametrize("abstain", [None, 0.5])
+def test_rows_of_several_groups_are_the_table_that_analyze_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstain: float | None
+) -> None:
+    monkeypatch.setattr("workers.parquet_rows._GROUP_ROWS", 2)
+    path, abstains = tmp_path / "r.parquet", abstain is not None
+    results, table = (
+        open_results(path, overwrite=False, abstains=abstains),
+        Table(abstains=abstains),
+    )
+    for each in (results, table):
+        each.lost(0, 0, "gave up")  # the first group is without a face, the last without a reason
+        each.lost(1, 40_000_000, "gave up")
+        for snapshot in snapshots(None, abstain) + snapshots(0.998, abstain):
+            each.write(snapshot)
+    put_in_place(results)
+    pandas.testing.assert_frame_equal(pandas.read_parquet(path), table.frame())
+    assert pyarrow.parquet.read_metadata(path).num_row_groups > 2
+
+
+def test_a_parquet_file_of_nothing_has_the_types_of_all_others(tmp_path: Path) -> None:
+    put_in_place(open_results(tmp_path / "none.parquet", overwrite=False))
+    put_in_place(filled(open_results(tmp_path / "some.parquet", overwrite=False)))
+    none, some = (pyarrow.parquet.read_schema(tmp_path / f"{n}.parquet") for n in ("none", "some"))
+    assert none.equals(some, check_metadata=True)
+    pandas.testing.assert_frame_equal(
+        pandas.read_parquet(tmp_path / "none.parquet"), Table().frame()
+    )
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_memory_does_not_grow_with_the_number_of_results(tmp_path: Path, kind: str) -> None:
+    """To keep all of these 60,000 rows would take 29 MB."""
+    crowd = snapshots(faces=6)[0]
+    results = open_results(tmp_path / f"r{kind}", overwrite=False)
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            results.write(crowd)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        results.abort()
+    assert kept_bytes < 20_000_000
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_results_that_find_no_room_say_so_and_leave_nothing(tmp_path: Path, kind: str) -> None:
+    results = filled(open_results(tmp_path / f"r{kind}", overwrite=False))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    try:
+        with pytest.raises(OutputError, match=f"r{kind}: the file would be larger than"):
+            results.finish(Origin())
+        results.abort()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_table_of_nothing_still_has_its_columns() -> None:
