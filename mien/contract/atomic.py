@@ -46,15 +46,16 @@ class AtomicFile:
         """Where to write until `commit`: hidden, in the target's folder, with its extension."""
 
     def settle(self) -> None:
-        """Make sure that the file is on the disk and its name still free, as `commit` needs it.
+        """Make sure that the file is on the disk and may have its name, as `commit` needs it.
 
         Of several files, settle all before you commit the first.
 
         Raises:
-            OutputError: It cannot be written, or another file took the name meanwhile.
+            OutputError: It cannot be written, or the name was taken or the folder closed meanwhile.
         """
         with writing(self.path):
             _sync(self.partial)
+            _check_rename(self._target)
             is_taken = not self._overwrite and self._target.exists()
         if is_taken:
             raise self._taken()
@@ -79,10 +80,14 @@ class AtomicFile:
             self.abort()
 
     def abort(self) -> None:
-        """Remove the partial file if it is still there. Does nothing the second time."""
+        """Remove the partial file if it is still there. Does nothing the second time.
+
+        In a folder that was closed meanwhile it stays, for the next writer to remove.
+        """
         if self._open:
             self._open = False
-            self.partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.partial.unlink()
             self._partial.release()
 
     def _taken(self) -> OutputError:
@@ -135,6 +140,14 @@ def _check_place(path: Path, overwrite: bool) -> None:
         raise UsageError(f"{path} is not a regular file")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} is there already; give --overwrite to replace it")
+
+
+def _check_rename(target: Path) -> None:
+    """Raise what a rename onto the target would, as far as can be told."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _move_without_replacing(source: Path, target: Path) -> None:

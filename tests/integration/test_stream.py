@@ -9,7 +9,7 @@ import av
 import pytest
 
 from mien.contract.analyses import AnalysisSettings
-from mien.contract.errors import OutputError, UsageError
+from mien.contract.errors import MienError, OutputError, UsageError
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.contract.stage import StageClock
@@ -217,6 +217,23 @@ def test_where_one_file_fails_none_is_in_place(tmp_path: Path) -> None:
         run(request_for(clip, tmp_path / "out.mp4"))  # the report is written last of all
     assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "report.json"}
     assert (tmp_path / "report.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["results.jsonl", "report.json"])
+def test_where_a_name_has_become_a_folder_no_file_is_replaced(tmp_path: Path, name: str) -> None:
+    clip, output = make_clip(tmp_path / "clip.mp4", size=SIZE, frames=10), tmp_path / "out.mp4"
+    output.write_text("mine")
+
+    class Builder(OneFace):
+        def analyze(self, images, on_step=None):  # type: ignore[no-untyped-def]
+            (tmp_path / name).mkdir(exist_ok=True)
+            return super().analyze(images)
+
+    outputs = (OutputSettings(output, None, overwrite=True),)
+    with pytest.raises(MienError, match=name):
+        run(request_for(clip, None, outputs=outputs, overwrite=True), Builder())
+    assert output.read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mp4", "out.mp4", name}
 
 
 def test_an_attempt_that_another_has_taken_over_puts_nothing_in_place(tmp_path: Path) -> None:

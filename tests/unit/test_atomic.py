@@ -9,6 +9,7 @@ import pytest
 
 from mien.contract.atomic import AtomicFile, check_target
 from mien.contract.errors import OutputError, UsageError
+from tests.e2e.test_bad_source import without_root_rights
 
 
 def test_nothing_stands_under_the_final_name_before_commit(tmp_path: Path) -> None:
@@ -107,6 +108,34 @@ def test_two_files_of_one_name_do_not_share_their_partial(tmp_path: Path) -> Non
     assert first.partial != second.partial
     first.abort()
     second.abort()
+
+
+def test_a_name_that_has_become_a_folder_is_told_before_the_commit(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "out.json", overwrite=True)
+    (tmp_path / "out.json").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*out\.json: Is a directory"):
+        file.settle()
+    file.abort()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root loses its rights by Linux's prctl")
+def test_a_folder_that_was_locked_is_told_before_the_commit(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path;"
+        "from mien.contract.atomic import AtomicFile;"
+        "path = Path(sys.argv[1]); file = AtomicFile(path, True); path.parent.chmod(0o500)\n"
+        "try: file.settle()\n"
+        "finally: file.abort()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "out.json")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+        preexec_fn=without_root_rights,
+    )  # fmt: skip
+    tmp_path.chmod(0o700)
+    *_, line = done.stderr.splitlines()
+    assert line.startswith("mien.contract.errors.OutputError: cannot write "), done.stderr
+    assert line.endswith("out.json: permission denied")
 
 
 def test_a_very_long_name_works(tmp_path: Path) -> None:
