@@ -54,7 +54,8 @@ at the same name share their analyses."""
 _log = logging.getLogger(__name__)
 
 MOST_LIVE_TRACKS = 1000
-"""A camera sees new faces for ever; of older ones only the results know."""
+"""A camera sees new faces for ever; of older ones only the results know. A file's are all in the
+report: at some 500 bytes each (and 2 kB while it is written), 100,000 of them take 50 MB."""
 
 
 @dataclass(frozen=True, slots=True)
