@@ -95,7 +95,7 @@ def test_weights_are_asked_at_another_size_and_keep_it(
     assert (kept.logits == asked.logits).all()
     assert not (kept.logits == ask(weights, images, ScoringOptions()).logits).all()
     for size_px in (0, 31, 65):
-        with pytest.raises(UsageError, match="only of 32 to 64"):
+        with pytest.raises(UsageError, match="input_size_px is 32 to 64"):
             ScoringOptions(input_size_px=size_px)
 
 
