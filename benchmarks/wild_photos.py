@@ -23,13 +23,13 @@ import torch
 
 from benchmarks.machine import describe_machine
 from benchmarks.wild_finds import DETECTORS
-from mien.contract.analyses import AnalysisSettings
+from mien.contract.analyses import AnalysisSettings, DetectorName
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import Frame
 from mien.contract.geometry import plan_analysis
+from mien.pipelines import Pipelines
 from model.memory import keep_memory
-from model.pipeline import ExpressionPipeline
-from model.weights_file import load_weights
+from model.weights_file import read_info
 from producer.analysis_image import shrink
 from producer.source import open_source
 from workers.rgb import to_rgb
@@ -48,13 +48,14 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_memory()
-    sha256 = load_weights(arguments.weights)[1].tensor_sha256
+    pipelines = Pipelines([arguments.weights], "cpu")
     rows: list[dict[str, Any]] = []
     for file, wanted in labelled(arguments.media / "photos"):
         rows.append({"photo": file.name, "wanted": wanted})
-        rows[-1] |= {name: told(file, name, arguments.weights, sha256) for name in DETECTORS}
+        rows[-1] |= {name: told(file, name, pipelines) for name in DETECTORS}
         print(rows[-1], flush=True)
-    record = {"machine": describe_machine(), "tensor_sha256": sha256, "photos": rows}
+    tensors = read_info(arguments.weights).tensor_sha256
+    record = {"machine": describe_machine(), "tensor_sha256": tensors, "photos": rows}
     arguments.results.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -66,17 +67,20 @@ def labelled(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield folder / row["file"], row["expression"].lower()
 
 
-def told(file: Path, detector: Any, weights: str, sha256: str) -> dict[str, Any] | None:
-    """Expression and probability, with that of all seven; None where no face was found."""
+def told(file: Path, detector: DetectorName, pipelines: Pipelines) -> dict[str, Any] | None:
+    """Expression and probability, with that of all seven; None where no face was found.
+
+    `pipelines` answer for one file of weights.
+    """
     source = open_source(str(file))
     picture = next(frame.picture for frame in source.frames() if isinstance(frame, Frame))
     source.close()
     plan = plan_analysis(
         picture.width, picture.height, analyze_size_px=ANALYZE_SIZE_PX, min_face_px=None
     )
+    (sha256,) = pipelines.weights()
     settings = AnalysisSettings(detector, plan.min_face_px, MIN_CONFIDENCE, "single", sha256)
-    pipeline = ExpressionPipeline(settings, weights=weights, device="cpu")
-    analysis = pipeline.analyze([to_rgb(shrink(picture, plan))])[0]
+    analysis = pipelines.get(settings).analyze([to_rgb(shrink(picture, plan))])[0]
     if not len(analysis):
         return None
     probabilities = analysis.probabilities[0]
