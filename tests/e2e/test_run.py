@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import time
@@ -53,9 +54,31 @@ def packets_of(path: Path) -> list[bytes]:
         return [bytes(p) for p in container.demux(container.streams.audio[0]) if p.size]
 
 
+OFFLINE = """
+import os, sys
+def refuse(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo"}:
+        sys.stderr.write(f"{event} {arguments}\\n")
+        os._exit(70)
+sys.addaudithook(refuse)
+"""
+"""Python runs it at its start; whoever turns to the network ends there."""
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That of a user without a network, who has never downloaded anything; it is empty."""
+    home, started = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("offline")
+    for name in ("HOME", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(home))
+    (started / "sitecustomize.py").write_text(OFFLINE)
+    monkeypatch.setenv("PYTHONPATH", str(started), prepend=os.pathsep)
+    return home
+
+
 @pytest.mark.parametrize("detector", ["mtcnn", "haar"])
-def test_a_clip_gives_an_annotated_clip_and_the_numbers(
-    mien: Mien, tmp_path: Path, clip: Path, detector: str
+def test_a_clip_gives_an_annotated_clip_and_the_numbers_without_a_network(
+    mien: Mien, home: Path, tmp_path: Path, clip: Path, detector: str
 ) -> None:
     done = mien(
         "run", clip, "-o", "out.mp4", "--detector", detector,
@@ -81,6 +104,7 @@ def test_a_clip_gives_an_annotated_clip_and_the_numbers(
     assert report["outputs"][0]["audio"] == ["aac copied"]
     assert "out.mp4" in done.stdout
     assert "1.2 s" in done.stdout
+    assert list(home.iterdir()) == []
 
 
 def test_the_box_is_drawn_on_the_face(forked: Mien, tmp_path: Path, clip: Path) -> None:
