@@ -1,8 +1,11 @@
 """A whole stream over the memory transport: no frame lost, none twice, all at their times."""
 
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -10,6 +13,7 @@ import pytest
 
 from mien.contract.analyses import AnalysisSettings
 from mien.contract.errors import MienError, OutputError, UsageError
+from mien.contract.frames import Frame
 from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.contract.stage import StageClock
@@ -18,6 +22,7 @@ from mien.stream import STREAM, Outcome, Stream
 from mien.transport.memory import MemoryTransport
 from mien.transport.ports import Superseded
 from producer.source import open_source
+from producer.video import VideoSource
 from tests.builders import Sound, make_clip, read_number
 from tests.pipelines import OneFace
 from workers.analyzer import Analyzer
@@ -175,6 +180,24 @@ def test_an_analyzer_that_fails_fails_the_run_and_leaves_nothing_behind(tmp_path
     with pytest.raises(RuntimeError, match="fell off the bus"):
         run(request_for(clip, tmp_path / "out.mp4"), OneFace(fail_after=9))
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_source_that_fails_in_the_middle_fails_the_run_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = VideoSource.frames
+
+    def break_off(source: VideoSource) -> Iterator[Frame]:
+        yield from islice(read(source), 20)
+        raise RuntimeError("the disk fell out")
+
+    clip = make_clip(tmp_path / "clip.mp4", size=SIZE, frames=30, fps=Fraction(25))
+    monkeypatch.setattr(VideoSource, "frames", break_off)
+    before = threading.enumerate()
+    with pytest.raises(RuntimeError, match="the disk fell out"):
+        run(request_for(clip, tmp_path / "out.mp4"))
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+    assert set(threading.enumerate()) <= set(before)
 
 
 def test_an_output_that_cannot_be_written_fails_the_run(tmp_path: Path) -> None:
