@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.contract.analyses import AnalysisSettings
-from mien.pipelines import Pipelines
+from mien.pipelines import MOST_LOADED, Pipelines
 from model.weights_file import describe_anew, read_info
 
 
@@ -31,3 +31,17 @@ def test_a_load_is_told_where_there_is_one() -> None:
     for settings in (haar, haar, replace(haar, min_face_px=48.0), haar):
         pipelines.get(settings, lambda step, _: told.append(step))
     assert told == ["load", "load"]
+
+
+def test_what_was_not_asked_for_lately_is_forgotten_and_loaded_again_when_it_is() -> None:
+    pipelines = Pipelines(["small"], "cpu")
+    haar = AnalysisSettings("haar", 24.0, 0.9, "single", read_info("small").sha256)
+    every = [replace(haar, min_face_px=24.0 + number) for number in range(MOST_LOADED + 6)]
+    told: list[str] = []
+    for settings in (*every, *every[6:]):
+        pipelines.get(settings, lambda step, _: told.append(step))
+    assert len(told) == len(every), "the latest are still there"
+    again = pipelines.get(every[0], lambda step, _: told.append(step))
+    assert len(told) == len(every) + 1
+    (analysis,) = again.analyze([np.zeros((48, 48, 3), np.uint8)])
+    assert analysis.settings_sha256 == every[0].sha256
