@@ -16,6 +16,7 @@ from producer.opening import RefusedError
 from producer.source import open_source
 from tests.builders import read_number
 from tests.cameras import Camera, Gatekeeper, Porter, Proxy, camera_clip
+from tests.own_process import open_things
 from tests.servers import free_port
 from tests.waiting import wait_for
 from tests.watcher import QUICK, Watcher, epochs
@@ -63,6 +64,20 @@ def test_a_stream_that_ends_is_opened_again(camera: Camera) -> None:
         watcher.more(5)
     assert epochs(watcher) == {0, 1}
     assert len(watcher.outages) == 1
+
+
+def test_forty_connections_leave_no_descriptor_or_thread_behind(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.backoff.FIRST_S", 0.01)
+    monkeypatch.setattr("producer.backoff.LONGEST_S", 0.01)
+    camera_clip(camera.folder / "clip.mp4", frames=2)
+    with Watcher(camera.url(times=1)) as watcher:
+        watcher.wait_for(lambda: watcher.source.reconnects >= 3)
+        before = open_things()
+        watcher.wait_for(lambda: watcher.source.reconnects >= 43, limit_s=100)
+        now = open_things()
+    assert all(after < first + 20 for after, first in zip(now, before, strict=True)), (before, now)
 
 
 def test_a_stream_that_ends_is_the_end_for_those_who_want_it_so(camera: Camera) -> None:

@@ -1,7 +1,6 @@
 """Every container and codec that is promised: the right frames, in order, at the right times."""
 
 import gc
-import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -17,6 +16,7 @@ from mien.contract.errors import SourceError
 from mien.contract.frames import Frame, SourceInfo
 from producer.source import Source, open_source
 from tests.builders import Sound, is_upright, make_clip, read_number
+from tests.own_process import open_things, resident_bytes
 
 FORMATS: dict[str, dict[str, Any]] = {
     "h264.mp4": {},
@@ -188,16 +188,6 @@ def test_opening_and_closing_leaks_no_descriptor_thread_or_memory(tmp_path: Path
     open_and_close(200)
     assert all(now <= then for now, then in zip(open_things(), before[0], strict=True))
     assert resident_bytes() < before[1] + 4_000_000
-
-
-def open_things() -> tuple[int, int]:
-    """Descriptors and threads."""
-    own = Path("/proc/self")
-    return sum(1 for _ in (own / "fd").iterdir()), sum(1 for _ in (own / "task").iterdir())
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.mark.parametrize("rotation", [0, 90])
