@@ -148,6 +148,14 @@ def test_the_documentation_says_how_long_a_camera_may_be_silent() -> None:
     assert (CAMERA_READ_S, USUAL_TIMEOUTS_S[1]) == (10.0, 30.0)
 
 
+def test_readme_and_model_card_name_what_the_law_says_of_such_networks() -> None:
+    pages = REPOSITORY / "README.md", REPOSITORY / "model" / "README.md"
+    readme, card = (" ".join(page.read_text().split()) for page in pages)
+    for text in (readme, card):
+        assert re.search(r"in education\b.{,20}\bEU AI Act\b.{,20}Article 5\(1\)\(f\)", text)
+    assert "people must be told (Article 50(3))" in readme
+
+
 @pytest.mark.parametrize("debug", ["", "1"])
 def test_what_nobody_foresaw_is_one_line_and_a_code_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], debug: str
