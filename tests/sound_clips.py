@@ -106,6 +106,19 @@ def make_source(
     return path
 
 
+def without_beginning(source: Path, target: Path, hidden_s: Fraction) -> Path:
+    """An .mp4 with the same packets, of which an edit list hides the beginning."""
+    with av.open(str(source)) as file, av.open(str(target), "w") as out:
+        streams = [out.add_stream_from_template(stream) for stream in file.streams]
+        for packet in file.demux():
+            if packet.dts is not None and packet.pts is not None and packet.size:
+                packet.pts -= round(hidden_s / packet.time_base)
+                packet.dts -= round(hidden_s / packet.time_base)
+                packet.stream = streams[packet.stream_index]
+                out.mux(packet)
+    return target
+
+
 def changing_source(path: Path, parts: Iterable[tuple[str, float, float]]) -> Path:
     """The same where the sound changes its channels: layout, begin and end in seconds of each."""
     with av.open(str(path), "w") as out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Protocol
@@ -21,6 +22,8 @@ _HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 _HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
 """Least size of that header, by codec."""
 _LONGEST_GAP_TICKS = 2**31 - 1
+_PRIMERS = 2
+"""Packets that a decoder wants before what is heard first, at most: so many Apple's AAC has."""
 _KEPT_METADATA = ("language", "title", "handler_name")
 
 
@@ -69,6 +72,9 @@ class _Track:
             self.summary = f"{codec} transcoded to {self._transcoder.codec}"
         copied_from_adts = self._transcoder is None and codec == "aac"
         self._is_adts = copied_from_adts and not source.codec_context.extradata
+        # without times, what is there is heard from the beginning on
+        primers = _PRIMERS if container.stamped else 0
+        self._primers: deque[Packet[AudioStream]] = deque(maxlen=primers)
         self._last_dts: int | None = None
         self._given = 0
         self.damaged = 0
@@ -86,10 +92,23 @@ class _Track:
             # FFmpeg's muxers judge by the first whether all have such headers
             self.damaged += bool(packet.size)
         elif packet.dts is not None and packet.size:
-            parts = (packet,) if self._pcm_pauses is None else self._pcm_pauses.filled(packet)
-            for part in parts:
-                part.stream = self._stream
-                yield part
+            for shown in self._shown(packet):
+                parts = (shown,) if self._pcm_pauses is None else self._pcm_pauses.filled(shown)
+                for part in parts:
+                    part.stream = self._stream
+                    yield part
+
+    def _shown(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
+        """Without what the source's edit list hides, but for what its beginning is decoded with.
+
+        Not every container can hide it again: it would be heard, and come before the pictures.
+        """
+        if not packet.is_discard:
+            yield from self._primers
+            self._primers.clear()
+            yield packet
+        elif not self._given:
+            self._primers.append(packet)
 
     @property
     def note(self) -> str:

@@ -23,6 +23,7 @@ from tests.sound_clips import (
     make_source,
     remake,
     sound_of,
+    without_beginning,
 )
 from workers.audio_transcode import AudioTranscoder
 from workers.outputs import open_sink
@@ -91,6 +92,36 @@ def test_copied_sound_is_copied_byte_by_byte(tmp_path: Path) -> None:
     for path in (source, tmp_path / "out.mp4"):
         with av.open(str(path)) as file:
             contents.append([(p.pts, bytes(p)) for p in file.demux(audio=0) if p.size])
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "webm", "ts", "flv", "mpg", "avi"])
+@pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
+def test_sound_that_an_edit_list_hides_stays_hidden(
+    tmp_path: Path, codec: str, extension: str
+) -> None:
+    whole, hidden_s = make_source(tmp_path / "in.mp4", codec), Fraction(3, 5)
+    source = without_beginning(whole, tmp_path / "cut.mp4", hidden_s)
+    remake(source, tmp_path / f"out.{extension}")
+    flashes, sounds = flashes_and_beeps(tmp_path / f"out.{extension}")
+    assert len(flashes) == 1
+    assert sounds == pytest.approx(flashes, abs=0.05 if extension == "avi" else 0.013)
+    times, _ = sound_of(tmp_path / f"out.{extension}")
+    begin_s = flashes[0] - (EVENTS[1] / FPS - float(hidden_s))
+    assert 0 <= begin_s - times[0] < 0.08
+    assert times[-1] - begin_s == pytest.approx(FRAMES / FPS + 0.4 - float(hidden_s), abs=0.06)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv"])
+def test_the_hidden_packets_that_prime_a_decoder_are_copied(tmp_path: Path, extension: str) -> None:
+    whole = make_source(tmp_path / "in.mp4", "aac")
+    # 1024 samples are FFmpeg's own, Apple has 2112
+    source = without_beginning(whole, tmp_path / "cut.mp4", Fraction(2112 - 1024, 48_000))
+    remake(source, tmp_path / f"out.{extension}")
+    contents = []
+    for path in (source, tmp_path / f"out.{extension}"):
+        with av.open(str(path)) as file:
+            contents.append([bytes(p) for p in file.demux(audio=0) if p.size])
     assert contents[0] == contents[1]
 
 
