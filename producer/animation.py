@@ -12,15 +12,13 @@ from PIL import Image
 from mien.contract.errors import SourceError
 from mien.contract.frames import EndReason, Frame, SourceInfo
 from producer.addresses import Address
+from producer.delays import shown_ms
 from producer.photo import PILLOW_ERRORS, opened
 from producer.picture_maker import PictureMaker
 from producer.probe import MAX_PIXELS
 from producer.timestamps import Timeline
 
 MILLISECOND = Fraction(1, 1000)
-
-LEAST_MS, USUAL_MS = 11, 100
-"""Browsers show what is said to last less than the first for the second."""
 
 
 class AnimationSource:
@@ -89,8 +87,7 @@ class AnimationSource:
     def _frame(self, index: int) -> Frame:
         self._image.seek(index)
         rgba = np.array(self._image.convert("RGBA"), np.uint8)
-        stated = round(self._image.info.get("duration", 0))
-        length_ms = stated if stated >= LEAST_MS else USUAL_MS
+        length_ms = shown_ms(round(self._image.info.get("duration", 0)))
         time = self._timeline.place(self._start_ms, None, length_ms)
         self._start_ms += length_ms
         self.end_ns = self._timeline.end_ns

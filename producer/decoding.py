@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from mien.contract.frames import EndReason
+from producer.delays import GifClock
 from producer.losses import Losses
 from producer.probe import AV_TIME_BASE, MAX_PIXELS
 
@@ -38,9 +39,11 @@ class Decoder:
         context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
         context.thread_type = "AUTO"
         context.options = {"max_pixels": str(MAX_PIXELS)}
+        time_base = stream.time_base or AV_TIME_BASE
+        self._clock = GifClock(time_base) if container.format.name == "gif" else None
         self.corrupt = 0
         """Packets that could not be decoded."""
-        self.losses = Losses(container.format.name, stream.time_base or AV_TIME_BASE, path)
+        self.losses = Losses(container.format.name, time_base, path)
         """What of it was lost without a packet."""
         self.reason: EndReason = ""
         """Why it ended, once it has."""
@@ -67,6 +70,8 @@ class Decoder:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
                         fruitless = 0
+                        if self._clock is not None:
+                            self._clock.stamp(packet)
                         self.losses.see(packet)
                         self._unseen += not packet.is_discard
                         yield packet

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,22 @@ def test_an_animated_webp_is_a_video(tmp_path: Path) -> None:
     assert source.end_ns == 380_000_000
     brightness = [int(frame.picture.planes()[0].mean()) for frame in frames]
     assert brightness == sorted(set(brightness))
+
+
+@pytest.mark.parametrize("lengths_ms", [[10] * 6, [0] * 6, [100, 10, 0, 20, 0, 10, 100, 20, 0]])
+def test_a_gif_lasts_as_long_as_in_browsers(tmp_path: Path, lengths_ms: list[int]) -> None:
+    images = [
+        Image.new("RGB", (64, 48), (20 * at, 255 - 20 * at, 0)) for at in range(len(lengths_ms))
+    ]
+    times = []
+    for name in ("moving.gif", "moving.webp"):
+        path = tmp_path / name
+        images[0].save(path, save_all=True, append_images=images[1:], duration=lengths_ms)
+        _, frames, source = read_all(path)
+        times.append([*(frame.pts_ns for frame in frames), source.end_ns])
+    shown_ms = [{0: 100, 10: 100}.get(length, length) for length in lengths_ms]
+    assert times[0] == times[1]
+    assert times[0] == [1_000_000 * time for time in accumulate(shown_ms, initial=0)]
 
 
 def test_a_gif_that_does_not_move_is_a_photo(tmp_path: Path) -> None:
