@@ -65,7 +65,7 @@ class Metric:
         kind = CounterMetricFamily if self.kind == "counter" else GaugeMetricFamily
         family = kind(self.name, self.help, labels=self.labels)
         for labels, value in values:
-            family.add_metric(labels, value)
+            family.add_metric([*map(_text, labels)], value)
         return family
 
     def alone(self, value: float) -> Family:
@@ -78,7 +78,7 @@ class Metric:
         for labels, counts in values:
             ends = [*map(_bound, self.bounds), "+Inf"]
             buckets = list(zip(ends, accumulate(counts.counts), strict=True))
-            family.add_metric(labels, buckets, counts.total)
+            family.add_metric([*map(_text, labels)], buckets, counts.total)
         return family
 
 
@@ -190,6 +190,11 @@ def with_zeros(values: Values, always: Iterable[Sequence[str]]) -> Values:
     """Also series that have not begun: a rate does not see the first step of a new one."""
     known: dict[tuple[str, ...], float] = {tuple(labels): 0.0 for labels in always}
     return (known | {tuple(labels): value for labels, value in values}).items()
+
+
+def _text(label: str) -> str:
+    """As UTF-8 can hold it: names of files may be no proper text."""
+    return label.encode("utf-8", "backslashreplace").decode()
 
 
 def _bound(end: float) -> str:

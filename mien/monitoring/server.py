@@ -6,12 +6,13 @@ import errno
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from mien.contract.errors import UsageError
@@ -68,7 +69,7 @@ def serve(
     """Answer at a listening socket from now on, in threads that end with the process."""
     registry = CollectorRegistry()
     for collector in collectors:
-        registry.register(collector)
+        registry.register(_Alone(collector))
     metrics = make_wsgi_app(registry)
     checks = {"/healthz": liveness, "/readyz": readiness}
 
@@ -88,6 +89,19 @@ def serve(
     server.set_app(answer)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     _log.info("metrics are at port %d", server.server_port)
+
+
+class _Alone(Collector):
+    """A collector that fails for itself: the others' series are there all the same."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def collect(self) -> Iterator[Family]:
+        try:
+            yield from self._collector.collect()
+        except Exception:  # noqa: BLE001 - who is scraped has to tell the rest
+            _log.exception("a bug in mien: some metrics are missing")
 
 
 class _Server(ThreadingMixIn, WSGIServer):

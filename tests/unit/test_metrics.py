@@ -1,5 +1,6 @@
 """The table of metrics keeps Prometheus's rules."""
 
+import os
 import re
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -61,6 +62,11 @@ def test_names_in_the_table_are_those_that_are_scraped() -> None:
     assert 'mien_faces_total{expression="happy"} 3.0' in counter
     (family,) = parse(shown(metrics.STREAM_UP.of([(("a",), True)])))
     assert [(one.name, one.value) for one in family.samples] == [("mien_stream_up", 1.0)]
+
+
+def test_a_label_that_is_no_proper_text_is_shown_as_text() -> None:
+    labels = ("a", os.fsdecode(b"in/bad\xff.mp4"), "file")
+    assert r'source="in/bad\\udcff.mp4"' in shown(metrics.STREAM_INFO.of([(labels, 1)]))
 
 
 def test_series_that_have_not_begun_are_zeros() -> None:

@@ -182,6 +182,26 @@ def test_a_port_tells_metrics_life_and_readiness() -> None:
     assert fetch(port, "/readyz") == (200, "ok\n")
 
 
+class Broken(Collector):
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("begun", "A number.", value=1)
+        raise KeyError("nobody foresaw it")
+
+
+def test_a_collector_that_fails_costs_no_series_of_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    port = free_port()
+    door = listen(port)
+    assert door is not None
+    serve(door, [Broken(), Fixed()], lambda: None, lambda: None)
+    status, page = fetch(port, "/metrics")
+    assert status == 200
+    assert "begun 1.0" in page
+    assert "fixed 3.0" in page
+    assert "some metrics are missing" in caplog.text
+
+
 def test_metrics_are_kept_to_an_address_or_to_nobody() -> None:
     port = free_port()
     listener = listen(port, "127.0.0.1")
