@@ -84,11 +84,13 @@ class RollingPlaylist:
 
 
 def _reference(name: str) -> str:
-    """The name as a reference in a playlist: characters that have a meaning there are quoted.
+    """The name as a reference in a playlist: characters that have a meaning there, and bytes that
+    are no text, are quoted.
 
     The rest stays as it is, since FFmpeg opens local files by the literal reference.
     """
-    return re.sub(r"[\x00-\x1f#%:?]", lambda found: quote(found[0]), name)
+    signs = r"[\x00-\x1f#%:?\udc80-\udcff]"
+    return re.sub(signs, lambda found: quote(found[0], errors="surrogateescape"), name)
 
 
 def segment_name(playlist: Path, number: int) -> str:
@@ -143,7 +145,7 @@ def _read(path: Path, text: str) -> RollingPlaylist:
         if line.startswith("#"):
             tags[tag] = value
             continue
-        name = unquote(line)
+        name = unquote(line, errors="surrogateescape")
         number = segment_number(path, name)
         if number is None or number <= numbers[-1]:
             raise ValueError("it lists a file that is no segment of its own, or one twice")

@@ -56,7 +56,9 @@ def _remove_orphans(target: Path) -> None:
 
 
 def _name_parts(target: Path) -> tuple[str, str]:
-    stem = target.stem.encode()[:_LONGEST_STEM_BYTES].decode(errors="ignore")
+    stem = target.stem
+    while len(os.fsencode(stem)) > _LONGEST_STEM_BYTES:
+        stem = stem[:-1]
     return f".{stem}.", f".partial{target.suffix}"
 
 

@@ -1,5 +1,6 @@
 """A camera's HLS playlist: it rolls, is read while it runs, ends, and goes on after a failure."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -282,6 +283,13 @@ def test_a_playlist_is_known_again_by_any_name(tmp_path: Path, stem: str) -> Non
     play_twice(path)
     assert segments(path) == [f"{stem}-00000.ts", f"{stem}-00001.ts"]
     assert path.read_text().count("#EXT-X-DISCONTINUITY\n") == 1
+
+
+def test_a_name_that_is_no_proper_text_is_quoted_byte_by_byte(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.m3u8")
+    play_twice(path)
+    assert segments(path) == ["caf%E9-00000.ts", "caf%E9-00001.ts"]
+    assert on_disk(path) == [os.fsdecode(b"caf\xe9-0000%d.ts" % number) for number in range(2)]
 
 
 @pytest.mark.parametrize(

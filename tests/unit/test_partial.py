@@ -1,5 +1,6 @@
 """What a killed process left half-written is removed by the next that writes the same target."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,13 @@ from mien.contract.atomic import AtomicFile, write_whole
 from tests.conftest import REPOSITORY
 
 WRITER = """
+import os
 import sys
 from pathlib import Path
 from mien.contract.atomic import AtomicFile
 file = AtomicFile(Path(sys.argv[1]), overwrite=True)
 file.partial.write_text("half")
-print(file.partial, flush=True)
+print(os.fsencode(file.partial).hex(), flush=True)
 sys.stdin.read()
 """
 
@@ -29,14 +31,23 @@ class Writer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._process.stdout is not None
-        self.partial = Path(self._process.stdout.readline().strip())
+        self.partial = Path(os.fsdecode(bytes.fromhex(self._process.stdout.readline())))
 
     def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
 
 
-@pytest.mark.parametrize("name", ["out.mp4", "[a] *?.mp4", "long" * 60 + ".jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "out.mp4",
+        "[a] *?.mp4",
+        "long" * 60 + ".jsonl",
+        os.fsdecode(b"caf\xe9.mp4"),
+        os.fsdecode(b"\xe9" * 240 + b".mp4"),
+    ],
+)
 def test_the_next_writer_removes_the_file_of_a_killed_one(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     killed = Writer(target)
@@ -45,6 +56,12 @@ def test_the_next_writer_removes_the_file_of_a_killed_one(tmp_path: Path, name: 
     write_whole(target, "whole", overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert target.read_text() == "whole"
+
+
+def test_a_long_name_is_cut_between_two_letters(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / ("x" + "é" * 120 + ".mp4"), overwrite=False)
+    file.partial.name.encode()
+    file.abort()
 
 
 def test_the_file_of_a_living_writer_stays(tmp_path: Path) -> None:

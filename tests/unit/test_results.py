@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import resource
 import tracemalloc
 from collections.abc import Mapping
@@ -99,13 +100,15 @@ def test_csv_has_a_row_a_face_and_one_for_a_frame_without(tmp_path: Path) -> Non
     assert rows[3]["reason"] == "gave up after 5 deliveries"
 
 
-def test_parquet_holds_the_same_rows_and_where_they_come_from(tmp_path: Path) -> None:
-    path = tmp_path / "r.parquet"
+@pytest.mark.parametrize("name", ["r.parquet", os.fsdecode(b"caf\xe9.parquet")])
+def test_parquet_holds_the_same_rows_and_where_they_come_from(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
     put_in_place(filled(open_results(path, overwrite=False)))
     table = Table()
     filled(table)
-    pandas.testing.assert_frame_equal(pandas.read_parquet(path), table.frame())
-    metadata = pyarrow.parquet.read_schema(path).metadata
+    found = path.rename(tmp_path / "found.parquet")  # pyarrow takes names that are text alone
+    pandas.testing.assert_frame_equal(pandas.read_parquet(found), table.frame())
+    metadata = pyarrow.parquet.read_schema(found).metadata
     assert json.loads(metadata[b"mien"]) == {"source": "clip.mp4"}
 
 
