@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mien.contract.errors import OutputError, UsageError
-from mien.contract.partial import PartialFile
+from mien.contract.partial import PartialFile, remove_orphans
 
 _REASONS = {
     errno.ENOSPC: "no space left on the device",
@@ -115,6 +115,16 @@ def write_aside(path: Path, content: str | bytes, *, overwrite: bool) -> AtomicF
 def write_whole(path: Path, content: str | bytes, *, overwrite: bool) -> None:
     """Write a small file, whole or not at all. Takes and raises what `write_aside` does."""
     write_aside(path, content, overwrite=overwrite).commit()
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what killed processes have left beside `path`, for when nobody writes it any more.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    with writing(path):
+        remove_orphans(path.resolve())
 
 
 def check_target(path: Path, overwrite: bool) -> None:

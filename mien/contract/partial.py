@@ -24,7 +24,7 @@ class PartialFile:
 
     def __init__(self, target: Path) -> None:
         self._before, self._after = _name_parts(target)
-        _remove_orphans(target)
+        remove_orphans(target)
         while True:
             # one process may write the same name twice
             name = f"{self._before}{os.getpid()}-{secrets.token_hex(_TOKEN_BYTES)}{self._after}"
@@ -40,7 +40,8 @@ class PartialFile:
         os.close(self._held)
 
 
-def _remove_orphans(target: Path) -> None:
+def remove_orphans(target: Path) -> None:
+    """Remove the partial files of `target` whose processes are dead; raises `OSError`."""
     before, after = _name_parts(target)
     pattern = f"{glob.escape(before)}[0-9]*-{'[0-9a-f]' * 2 * _TOKEN_BYTES}{glob.escape(after)}"
     for path in target.parent.glob(pattern):

@@ -92,6 +92,12 @@ class RunRequest:
     """Whether a job goes on until somebody ends it: its source need not be there at the beginning,
     and another worker takes over from one that died."""
 
+    @property
+    def files(self) -> list[Path]:
+        """Everything that it writes to a disk: outputs that are files, results and report."""
+        outputs = [output.path for output in self.outputs if output.is_file]
+        return [*outputs, *filter(None, (self.results, self.report))]
+
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
         check_device_name(self.device)

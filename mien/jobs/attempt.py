@@ -15,7 +15,7 @@ from mien.contract.requests import SEGMENT_S, RunRequest
 from mien.contract.stage import StageClock
 from mien.driving import drive
 from mien.interrupts import Interrupts
-from mien.jobs.playlists import close_playlists
+from mien.jobs.leftovers import clean_up
 from mien.jobs.record import Artifact, JobRecord, cancelled, failed
 from mien.jobs.record_updater import Cancelled, RecordUpdater
 from mien.jobs.roots import Roots
@@ -53,7 +53,7 @@ def carry_out(
     except Interrupted:
         raise
     except Superseded:
-        _end_playlists(updater.record, store, roots)
+        _clean_up(updater.record, store, roots)
         raise
     except Unreachable:
         updater.await_server()
@@ -74,16 +74,16 @@ def carry_out(
 def _end_early(updater: RecordUpdater, record: JobRecord, roots: Roots) -> JobRecord:
     """The end of a job whose outputs no attempt has finished."""
     record = updater.end(record)
-    close_playlists(record, roots)
+    clean_up(record, roots)
     return record
 
 
-def _end_playlists(record: JobRecord, store: JobStore, roots: Roots) -> None:
-    """For an attempt whose job was declared over by others; a newer one has its own playlists."""
+def _clean_up(record: JobRecord, store: JobStore, roots: Roots) -> None:
+    """For an attempt whose job was declared over by others; a newer one has its own files."""
     with suppress(MienError):  # the server does not answer
         now = store.get(record.id, patience_s=math.inf)
         if now is not None and now.over and now.attempts <= record.attempts:
-            close_playlists(now, roots)
+            clean_up(now, roots)
 
 
 def _cancelled(record: JobRecord) -> JobRecord:

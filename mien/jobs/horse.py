@@ -14,7 +14,7 @@ from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.jobs.attempt import carry_out
 from mien.jobs.environment import DEFAULT_URL, INPUT_ROOT, OUTPUT_ROOT, REDIS_URL, SECRET, WIRE
-from mien.jobs.playlists import close_playlists
+from mien.jobs.leftovers import clean_up
 from mien.jobs.record import JobRecord, cancelled, failed, given_up
 from mien.jobs.roots import Roots
 from mien.jobs.secrets import reveal
@@ -45,18 +45,19 @@ def run(job: str) -> None:
     if record is None:
         _log.error("there is nothing to do: the server has forgotten the job's record")
         return
-    roots = Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT))
+    roots = _roots()
     if not record.over and store.cancel_is_requested(job, PATIENCE_S):
         record = cancelled(record, time.time())
         end(store, record)
     if record.over:
         if record.state == "cancelled":
-            close_playlists(record, roots)
+            clean_up(record, roots)
         return
     try:
         request = _request(record)
     except MienError as error:
         end(store, failed(record, str(error), error.exit_code, time.time()))
+        clean_up(record, roots)
         return
     lives = Lifetimes(stale_s=forgotten_s(request.max_latency_s))
     wire: Encoding = "jpeg" if os.environ.get(WIRE) == "jpeg" else "raw"
@@ -78,8 +79,11 @@ def give_up(store: JobStore, job: str) -> None:
         JobError: the record cannot be read.
     """
     record = store.get(job)
-    if record is not None and not record.over:
+    if record is None:
+        return
+    if not record.over:
         end(store, failed(record, given_up(record), JobError.exit_code, time.time()))
+    clean_up(record, _roots())
 
 
 def is_endless(store: JobStore, job: str) -> bool:
@@ -111,6 +115,10 @@ def _request(record: JobRecord) -> RunRequest:
     if record.sealed is None:
         return request
     return reveal(request, record.sealed, os.environ.get(SECRET))
+
+
+def _roots() -> Roots:
+    return Roots(_folder(INPUT_ROOT), _folder(OUTPUT_ROOT))
 
 
 def _folder(variable: str) -> Path | None:

@@ -154,7 +154,7 @@ class Jobs:
             record = cancelled(record, time.time())
             if not self.store.put(record, patience_s=0, unless_over=True):
                 return self.find(job)  # a worker was faster
-            if record.playlists:  # a worker has to end them, since only workers reach the files
+            if record.owns_outputs:  # a worker has to clean up: only workers reach the files
                 self._enqueue(record)
             call_webhook(record)
         return record

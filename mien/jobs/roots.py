@@ -30,8 +30,7 @@ class Roots:
             UsageError: an output, or a weights file, is outside of its folder.
         """
         self._check_source(request.source)
-        files = [output.path for output in request.outputs if output.is_file]
-        for target in filter(None, [*files, request.results, request.report]):
+        for target in request.files:
             if self.write is not None and not _inside(target, self.write):
                 raise UsageError(f"{target} lies outside of {self.write}, where workers may write")
         weights = request.analysis.weights

@@ -11,7 +11,7 @@ from mien import logs
 from mien.contract.outputs import OutputSettings
 from mien.contract.request_json import request_to_json
 from mien.contract.requests import AnalysisRequest, RunRequest
-from mien.jobs.playlists import close_playlists
+from mien.jobs.leftovers import clean_up
 from mien.jobs.record import JobRecord
 from mien.jobs.roots import Roots
 
@@ -79,14 +79,14 @@ def test_a_work_horse_says_its_job_with_everything(capsys: pytest.CaptureFixture
     assert after["job"] == "17"
 
 
-def test_why_a_playlist_stays_without_an_end_is_said(
+def test_why_files_stay_as_they_were_left_is_said(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     logs.set_up("json")
     outputs = (OutputSettings(tmp_path / "live.m3u8", None),)
     request = RunRequest("rtsp://camera/1", AnalysisRequest(), outputs)
     record = JobRecord("17", request_to_json(request), owns_outputs=True)
-    close_playlists(record, Roots(write=tmp_path / "other"))
+    clean_up(record, Roots(write=tmp_path / "other"))
     event = json.loads(capsys.readouterr().err)
-    assert (event["event"], event["job"]) == ("a playlist stays without an end", "17")
+    assert (event["event"], event["job"]) == ("files stay as they were left", "17")
     assert "live.m3u8 lies outside of" in event["error"]

@@ -1,9 +1,10 @@
-"""Ends the HLS playlists that an attempt at a camera has left open, where there is no next one."""
+"""Cleans up what the attempts at a job have left for the next one, where there is no next one."""
 
 from __future__ import annotations
 
 import logging
 
+from mien.contract.atomic import remove_partials
 from mien.contract.errors import MienError
 from mien.contract.request_json import request_from_json
 from mien.jobs.record import JobRecord
@@ -13,16 +14,21 @@ from workers.hls import end_playlist
 _log = logging.getLogger(__name__)
 
 
-def close_playlists(record: JobRecord, roots: Roots) -> None:
-    """Mark the playlists of a job as complete that is over without a last attempt to do so.
+def clean_up(record: JobRecord, roots: Roots) -> None:
+    """Of a job that is over: mark its playlists as complete, and remove what killed attempts have
+    half written.
 
     It must run where the files are, in a worker. An error is logged and not raised.
     """
+    if not record.owns_outputs:
+        return
     try:
-        if record.playlists:
-            roots.check(request_from_json(record.request))
+        request = request_from_json(record.request)
+        roots.check(request)
         for path in record.playlists:
             end_playlist(path)
+        for path in request.files:
+            remove_partials(path)
     except (MienError, KeyError, TypeError, ValueError) as error:  # the last: of another version
         why = str(error) if isinstance(error, MienError) else type(error).__name__
-        _log.warning("a playlist stays without an end", extra={"job": record.id, "error": why})
+        _log.warning("files stay as they were left", extra={"job": record.id, "error": why})
