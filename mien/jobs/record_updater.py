@@ -9,12 +9,17 @@ from contextlib import suppress
 from dataclasses import replace
 
 from mien.contract.errors import TransportError
+from mien.contract.frames import SECOND_NS
 from mien.jobs.live_status import live_status, waiting_status
 from mien.jobs.record import Artifact, JobRecord
 from mien.jobs.store import JobStore
 from mien.jobs.throttle import Throttle
 from mien.stream import Stream
 from mien.transport.ports import Superseded
+
+ESTIMATE_FROM_NS = 3 * SECOND_NS
+"""How much of a file has to be done before it is estimated how long the rest takes: the first
+frames wait for the first batch of analyses."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +132,8 @@ class RecordUpdater:
         passed_s = now_s - self._baseline[1]
         total = None if live else stream.info.frame_count
         fps = (done - self._baseline[0]) / passed_s if passed_s > 0 else 0.0
-        left = max(total - done, 0) if total else None
+        is_early = stream.progress.position_ns < ESTIMATE_FROM_NS
+        left = max(total - done, 0) if total and not is_early else None
         return replace(
             self.record,
             state="running" if done else self.record.state,

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from mien.contract.atomic import reason
 from mien.contract.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,17 +47,17 @@ def listen(port: int | None, host: str = "") -> socket.socket | None:
         try:
             return _listen_at(candidate, host)
         except OSError as error:
-            reason = (error.strerror or "it cannot be opened").lower()
+            why = reason(error.errno, error.strerror or "it cannot be opened").lower()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 if host:
                     raise UsageError(
-                        f"metrics cannot be served at {host} ({reason}): "
+                        f"metrics cannot be served at {host} ({why}): "
                         "give an address of this machine with --metrics-host"
                     ) from error
                 break
             if port:
                 raise UsageError(
-                    f"the port {port} for metrics cannot be opened ({reason}): "
+                    f"the port {port} for metrics cannot be opened ({why}): "
                     "give another one with --metrics-port"
                 ) from error
     _log.warning("there is no port for metrics: they are not served")

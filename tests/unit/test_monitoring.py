@@ -219,7 +219,8 @@ def test_a_port_that_is_taken_is_refused_and_another_found() -> None:
     listener = listen(port)
     assert listener is not None
     with listener:
-        with pytest.raises(UsageError, match=f"{port}.*--metrics-port"):
+        told = rf"{port} .*cannot be opened \(address already in use\): .*--metrics-port"
+        with pytest.raises(UsageError, match=told):
             listen(port)
         found, other = listen(None), listen(None)
         assert found is not None
