@@ -6,14 +6,13 @@ import os
 import sys
 import traceback
 from contextlib import suppress
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mien import logs
-from mien.contract.errors import UNREAD, Interrupted, MienError
+from mien import logs, standard_streams
+from mien.contract.errors import UNREAD, Interrupted, MienError, OutputError
 from mien.evaluation_commands import calibrate, evaluate
 from mien.job_commands import attach, cancel, list_jobs, retry, status, submit
 from mien.options import analysis_options, output_options, request_from, request_without_output
@@ -118,11 +117,10 @@ def main() -> None:
     The process ends at once, once all is written: torch's own farewell takes up to a second, and
     120 MB more memory than the run itself.
     """
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be no proper text
+    standard_streams.set_up()
     code = _run()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody reads it any more
+        with suppress(OSError, OutputError):  # nobody reads it any more, or it was told already
             stream.flush()
     os._exit(code)
 
@@ -154,7 +152,8 @@ def _failed(message: str, code: int) -> int:
         return code
     if wants_trace:
         traceback.print_exc()
-    click.echo(f"mien: {message}", err=True)
+    with suppress(OSError):  # the code says it all the same
+        click.echo(f"mien: {message}", err=True)
     return code
 
 

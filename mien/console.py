@@ -216,7 +216,7 @@ def _lines() -> Tell:
         now = time.monotonic()
         if now - last >= LINE_EVERY_S:
             last = now
-            with suppress(BrokenPipeError):  # nobody reads it; the run goes on
+            with suppress(OSError):  # nobody reads it; the run goes on
                 click.echo(state_line(info, progress, now - begin), err=True)
 
     return tell
@@ -230,7 +230,7 @@ def _job_lines() -> Callable[[JobRecord], None]:
         now = time.monotonic()
         if record.state != state or now - last >= LINE_EVERY_S:
             last, state = now, record.state
-            with suppress(BrokenPipeError):
+            with suppress(OSError):
                 click.echo(job_line(record), err=True)
 
     return tell

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.contract.errors import Interrupted
+from mien.contract.errors import Interrupted, OutputError
 from mien.jobs.environment import DEFAULT_URL, SECRET
 from mien.options import analysis_options, output_options, request_from, with_options
 
@@ -102,7 +102,10 @@ def _enqueue(source: str, options: dict[str, Any], *, attached: bool) -> None:
         record, is_new = jobs.submit(
             request, job=job, webhook=webhook, keep_s=keep * DAY_S, secret=os.environ.get(SECRET)
         )
-        click.echo(record.id)
+        try:
+            click.echo(record.id)
+        except OutputError as error:
+            raise OutputError(f"the job {record.id} is in the queue, but {error}") from error
         if not is_new and not quiet:
             click.echo(f"mien: job {record.id} is there already: {record.state}", err=True)
         if wait:
