@@ -101,7 +101,7 @@ def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
         raise click.UsageError(f"{output} is the input itself; give the output another name")
 
     info = convert(source, output, overwrite=overwrite)
-    click.echo(f"{info.architecture}: {output}")
+    standard_streams.say(f"{info.architecture}: {output}")
 
 
 for command in (
@@ -153,7 +153,7 @@ def _failed(message: str, code: int) -> int:
     if wants_trace:
         traceback.print_exc()
     with suppress(OSError):  # the code says it all the same
-        click.echo(f"mien: {message}", err=True)
+        standard_streams.say(f"mien: {message}", err=True)
     return code
 
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import click
+from mien.contract.text import printable
+from mien.standard_streams import say
 
 if TYPE_CHECKING:
     from mien.contract.frames import SourceInfo
@@ -47,7 +48,7 @@ class Console:
                 yield lambda info, progress: move(
                     total=info.frame_count,
                     completed=progress.frames,
-                    description=state_line(info, progress, time.monotonic() - begin),
+                    description=printable(state_line(info, progress, time.monotonic() - begin)),
                 )
         else:
             yield _lines()
@@ -60,7 +61,9 @@ class Console:
         elif sys.stderr.isatty():
             with _bar("queued") as move:
                 yield lambda record: move(
-                    total=record.total, completed=record.done, description=job_line(record)
+                    total=record.total,
+                    completed=record.done,
+                    description=printable(job_line(record)),
                 )
         else:
             yield _job_lines()
@@ -70,7 +73,7 @@ class Console:
         if self._quiet:
             return
         for line in summary_lines(outcome):
-            click.echo(line)
+            say(line)
 
 
 def state_line(info: SourceInfo, progress: Progress, passed_s: float) -> str:
@@ -217,7 +220,7 @@ def _lines() -> Tell:
         if now - last >= LINE_EVERY_S:
             last = now
             with suppress(OSError):  # nobody reads it; the run goes on
-                click.echo(state_line(info, progress, now - begin), err=True)
+                say(state_line(info, progress, now - begin), err=True)
 
     return tell
 
@@ -231,7 +234,7 @@ def _job_lines() -> Callable[[JobRecord], None]:
         if record.state != state or now - last >= LINE_EVERY_S:
             last, state = now, record.state
             with suppress(OSError):
-                click.echo(job_line(record), err=True)
+                say(job_line(record), err=True)
 
     return tell
 
@@ -242,6 +245,6 @@ def _bar(description: str) -> Iterator[Callable[..., None]]:
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (BarColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
         yield partial(bar.update, bar.add_task(description, total=None))

@@ -15,6 +15,7 @@ import click
 from mien.contract.errors import Interrupted, OutputError
 from mien.jobs.environment import DEFAULT_URL, SECRET
 from mien.options import analysis_options, output_options, request_from, with_options
+from mien.standard_streams import say
 
 if TYPE_CHECKING:
     from mien.jobs.queue import Jobs
@@ -123,7 +124,7 @@ def list_jobs(redis_url: str, as_json: bool) -> None:
         click.echo(json.dumps([record.status() for record in records]))
         return
     for record in records:
-        click.echo(_line(record))
+        say(_line(record))
     if not records:
         click.echo("no jobs", err=True)
 
@@ -141,9 +142,9 @@ def status(job: str, redis_url: str, as_json: bool) -> None:
         return
     from mien.console import live_lines
 
-    click.echo(_line(record))
+    say(_line(record))
     for line in (*live_lines(record), *record.outputs):
-        click.echo(f"  {line}")
+        say(f"  {line}")
 
 
 @click.command()
@@ -203,11 +204,11 @@ def _follow(jobs: Jobs, job: str, *, quiet: bool) -> None:
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; the job goes on (mien cancel {job} ends it)") from None
     if record.exit_code:
-        click.echo(f"mien: {record.error}", err=True)
+        say(f"mien: {record.error}", err=True)
         click.get_current_context().exit(record.exit_code)
     if not quiet:
         for output in record.outputs:
-            click.echo(output, err=True)
+            say(output, err=True)
 
 
 def _line(record: JobRecord) -> str:

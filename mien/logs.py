@@ -12,6 +12,7 @@ import sys
 import traceback
 from typing import Literal
 
+from mien.contract.text import printable
 from mien.contract.utc import utc_text
 
 LogFormat = Literal["text", "json"]
@@ -64,7 +65,9 @@ class _Text(logging.Formatter):
         job = f"job {facts.pop('job')}: " if "job" in facts else ""
         rest = "".join(f" {name}={_quoted(value)}" for name, value in facts.items())
         sentence = record.getMessage()
-        return _one_line(f"{utc_text(record.created)} {record.levelname} {job}{sentence}{rest}")
+        return printable(
+            _one_line(f"{utc_text(record.created)} {record.levelname} {job}{sentence}{rest}")
+        )
 
 
 class _Json(logging.Formatter):

@@ -7,8 +7,11 @@ import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
+import click
+
 from mien.contract.atomic import reason
 from mien.contract.errors import OutputError
+from mien.contract.text import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -36,6 +39,11 @@ def _guarded(stream: TextIOWrapper) -> TextIOWrapper:
         errors="surrogateescape",  # names of files may be no proper text
         line_buffering=stream.line_buffering,
     )
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line for people, which may hold names and texts from elsewhere."""
+    click.echo(printable(line), err=err)
 
 
 class _Output(FileIO):

@@ -1,5 +1,6 @@
-"""What the command line does where standard input, output or error is full or closed."""
+"""What is printed where: also with standard streams that are full or closed, and to a terminal."""
 
+import json
 import os
 import re
 import subprocess
@@ -77,3 +78,27 @@ def test_a_closed_standard_input_holds_no_address(shell: Shell) -> None:
     done = shell("submit - -o o.mp4 <&-")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "mien: INPUT is `-`, and standard input holds no address\n"
+
+
+STEERS, SHOWN = "\x1b]0;pwned\x07\nforged.{}", r"\x1b]0;pwned\x07\nforged.{}"
+
+
+def test_names_steer_no_terminal_and_forge_no_line(shell: Shell, tmp_path: Path) -> None:
+    source = make_clip(tmp_path / STEERS.format("mp4"), frames=2, size=(64, 48))
+    job = shell(r"submit $'\e]0;pwned\a\nforged.mp4' -o o.mp4").stdout.strip()
+    for words in (f"status {job}", "jobs"):
+        told = shell(words).stdout
+        assert told.replace("\n", "").isprintable()
+        (line,) = (one for one in told.splitlines() if one.startswith(job))
+        assert line.endswith(SHOWN.format("mp4"))
+    assert json.loads(shell(f"status {job} --json").stdout)["source"] == str(source)
+
+
+def test_summaries_and_errors_escape_names(shell: Shell) -> None:
+    name = r"$'\e]0;pwned\a\nforged.png'"
+    done = shell(f"run photo.png -o {name} --detector haar")
+    assert f"annotated  {SHOWN.format('png')}" in done.stdout.splitlines()
+    done = shell(f"run photo.png -o {name}")
+    assert done.returncode == 2
+    assert r"\x1b]0;pwned\x07" in done.stderr
+    assert done.stderr.rstrip("\n").isprintable()
