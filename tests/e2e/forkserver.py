@@ -90,9 +90,9 @@ def serve() -> None:
     """Answer orders until there are no more."""
     import mien.console
     import mien.embedded  # noqa: F401 - all of these are to be loaded before the first fork
-    from model import checkpoint, pipeline
+    from model import pipeline, weights_file
 
-    load = functools.cache(checkpoint.load_weights)
+    load = functools.cache(weights_file.load_weights)
     load("default", pipeline.choose_device("auto"))
     vars(pipeline)["load_weights"] = load
     answer(READY)
