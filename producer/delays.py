@@ -10,6 +10,9 @@ from av.video.stream import VideoStream
 LEAST_MS, USUAL_MS = 11, 100
 """What is said to last less than the first is shown for the second."""
 
+FASTEST_GIF_FPS = Fraction(1000, LEAST_MS)
+"""Where FFmpeg tells of more pictures a second, they are not shown as it has them."""
+
 
 def shown_ms(stated_ms: int) -> int:
     """Milliseconds that a picture is shown for which the file states so many."""

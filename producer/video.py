@@ -18,6 +18,7 @@ from producer.addresses import Address
 from producer.completeness import TOO_EARLY_S, is_cut_off, stated_end_s
 from producer.decoding import Decoder
 from producer.deinterlace import deinterlaced
+from producer.delays import FASTEST_GIF_FPS
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
 from producer.strays import steadied
@@ -101,15 +102,17 @@ class VideoSource:
         picture: Picture = self._first.picture
         start = self._timeline.first_s
         offset = 0 if start is None else to_ns(start - probe.container_start(self._container))
+        rate = probe.source_fps(stream)
+        is_slowed = self._container.format.name == "gif" and (rate or 0) > FASTEST_GIF_FPS
         return SourceInfo(
             name=address.name,
             kind="video",
             width=picture.width,
             height=picture.height,
             colour=picture.colour,
-            source_fps=probe.source_fps(stream),
+            source_fps=None if is_slowed else rate,
             time_base=stream.time_base or probe.AV_TIME_BASE,
-            duration_ns=probe.duration_ns(self._container, stream),
+            duration_ns=None if is_slowed else probe.duration_ns(self._container, stream),
             frame_count=stream.frames or None,
             first_pts_ns=0 if offset > to_ns(LONGEST_S) else max(0, offset),
             codec=stream.codec_context.name,

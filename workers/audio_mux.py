@@ -22,8 +22,10 @@ _HEADED = ("flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 _HEADER_BYTES = {"aac": 2, "alac": 24, "flac": 34, "opus": 19, "vorbis": 30}
 """Least size of that header, by codec."""
 _LONGEST_GAP_TICKS = 2**31 - 1
+_PRIMED = frozenset({"aac", "mp3", "opus", "vorbis"})
+"""Codecs whose packets cannot be decoded well without the one before."""
 _PRIMERS = 2
-"""Packets that a decoder wants before what is heard first, at most: so many Apple's AAC has."""
+"""Packets that their decoders want before what is heard first, at most: so many Apple's AAC has."""
 _KEPT_METADATA = ("language", "title", "handler_name")
 
 
@@ -73,7 +75,7 @@ class _Track:
         copied_from_adts = self._transcoder is None and codec == "aac"
         self._is_adts = copied_from_adts and not source.codec_context.extradata
         # without times, what is there is heard from the beginning on
-        primers = _PRIMERS if container.stamped else 0
+        primers = _PRIMERS if container.stamped and codec in _PRIMED else 0
         self._primers: deque[Packet[AudioStream]] = deque(maxlen=primers)
         self._last_dts: int | None = None
         self._given = 0

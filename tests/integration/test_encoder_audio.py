@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import av
@@ -95,8 +96,13 @@ def test_copied_sound_is_copied_byte_by_byte(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv", "webm", "ts", "flv", "mpg", "avi"])
-@pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
+@pytest.mark.parametrize(
+    ("codec", "extension"),
+    [
+        *product(["aac", "libmp3lame"], ["mp4", "mov", "mkv", "webm", "ts", "flv", "mpg", "avi"]),
+        *product(["alac", "flac", "ac3", "libopus"], ["mkv"]),
+    ],
+)
 def test_sound_that_an_edit_list_hides_stays_hidden(
     tmp_path: Path, codec: str, extension: str
 ) -> None:
