@@ -64,7 +64,7 @@ def analyze(
     )
     table = Table(abstains=abstain is not None)
     try:
-        run(RunRequest(str(source), analysis, device=device), results=table)
+        run(RunRequest(str(source), analysis, device=str(device)), results=table)
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()

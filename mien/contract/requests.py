@@ -26,7 +26,7 @@ def check_device_name(name: str) -> None:
     Raises:
         UsageError: no machine can have such a device.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", name):
+    if not re.fullmatch(r"auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?", str(name)):
         raise unknown_choice("device", name, ("auto", "cpu", "cuda", "cuda:N"))
 
 
@@ -54,15 +54,15 @@ class AnalysisRequest:
         """Raises `UsageError` for a value that makes no sense."""
         if self.analyze_fps is not None and self.analyze_fps <= 0:
             raise UsageError(f"analyze_fps is more than 0, not {self.analyze_fps}")
-        check_range("analyze_size_px", self.analyze_size_px, 64, 16384)
+        check_range("analyze_size", self.analyze_size_px, 64, 16384)
         if self.detector not in get_args(DetectorName):
             raise unknown_choice("detector", self.detector, get_args(DetectorName))
         if self.min_face_px is not None:
-            check_range("min_face_px", self.min_face_px, 12, 16384)
+            check_range("min_face", self.min_face_px, 12, 16384)
         check_range("min_confidence", self.min_confidence, 0, 1)
         if self.views not in get_args(Views):
             raise unknown_choice("views", self.views, get_args(Views))
-        check_range("smoothing_s", self.smoothing_s, 0, 60)
+        check_range("smoothing", self.smoothing_s, 0, 60)
         if self.abstain is not None:
             check_range("abstain", self.abstain, 0, 1)
 

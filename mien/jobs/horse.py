@@ -48,7 +48,8 @@ def run(job: str) -> None:
     roots = _roots()
     if not record.over and store.cancel_is_requested(job, PATIENCE_S):
         record = cancelled(record, time.time())
-        end(store, record)
+        if not end(store, record):
+            return
     if record.over:
         if record.state == "cancelled":
             clean_up(record, roots)
@@ -56,8 +57,8 @@ def run(job: str) -> None:
     try:
         request = _request(record)
     except MienError as error:
-        end(store, failed(record, str(error), error.exit_code, time.time()))
-        clean_up(record, roots)
+        if end(store, failed(record, str(error), error.exit_code, time.time())):
+            clean_up(record, roots)
         return
     lives = Lifetimes(stale_s=forgotten_s(request.max_latency_s))
     wire: Encoding = "jpeg" if os.environ.get(WIRE) == "jpeg" else "raw"
@@ -81,9 +82,11 @@ def give_up(store: JobStore, job: str) -> None:
     record = store.get(job)
     if record is None:
         return
-    if not record.over:
-        end(store, failed(record, given_up(record), JobError.exit_code, time.time()))
-    clean_up(record, _roots())
+    is_over = record.over or end(
+        store, failed(record, given_up(record), JobError.exit_code, time.time())
+    )
+    if is_over:
+        clean_up(record, _roots())
 
 
 def is_endless(store: JobStore, job: str) -> bool:
@@ -95,16 +98,18 @@ def is_endless(store: JobStore, job: str) -> bool:
     return record is not None and record.is_camera
 
 
-def end(store: JobStore, record: JobRecord) -> None:
-    """Write the last record of a job that is not running, and call its webhook; nothing where it
-    has been ended already.
+def end(store: JobStore, record: JobRecord) -> bool:
+    """Write the last record of a job that is not running, and call its webhook.
+
+    False, and nothing is done, where others have ended it, or have begun a later attempt.
     """
     done = store.put(record, PATIENCE_S, unless_over=True)
     if not done and store.get(record.id, PATIENCE_S) != record:  # an answer may have got lost
-        return
+        return False
     _log.warning("the job is %s", record.state, extra={"job": record.id, "error": record.error})
     store.forget_cancel(record.id, PATIENCE_S)
     call_webhook(record)
+    return True
 
 
 def _request(record: JobRecord) -> RunRequest:

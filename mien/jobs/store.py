@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from typing import get_args
 
 from mien.contract.errors import JobError
@@ -68,10 +68,14 @@ return 1
 """
 )
 COUNT = Script("""
--- KEYS indexes. How many jobs are in each
-local counts = {}
-for at, index in ipairs(KEYS) do counts[at] = redis.call('ZCOUNT', index, now_ms(), '+inf') end
-return counts
+-- KEYS indexes; ARGV how many of them, from the first on, are listed. Ids of the jobs in those, and
+-- how many there are in the others
+local found = {}
+for at, index in ipairs(KEYS) do
+  local command = at <= tonumber(ARGV[1]) and 'ZRANGEBYSCORE' or 'ZCOUNT'
+  found[at] = redis.call(command, index, now_ms(), '+inf')
+end
+return found
 """)
 
 
@@ -156,19 +160,24 @@ class JobStore:
         records = [record for text in texts if text and (record := _read(text))]
         return sorted(records, key=lambda record: record.created_s)
 
-    def states(self, waiting: Collection[str] = ()) -> Counter[State]:
+    def states(self, waiting: Container[str] = ()) -> Counter[State]:
         """How many jobs there are, by state as their records say it.
 
         waiting: ids of those in the queue. The record of one that waits for another attempt still
         says what the last one was doing.
         """
+        begun: list[State] = [state for state in _STATES if state not in {"queued", *OVER}]
+        states: list[State] = [*begun, "queued", *OVER]
         found = self.server.call(
-            lambda client: COUNT.run(client, [*self._indexes.values()], ()), patience_s=0
+            lambda client: COUNT.run(
+                client, [self._indexes[state] for state in states], [len(begun)]
+            ),
+            patience_s=0,
         )
-        counts = Counter(dict(zip(_STATES, map(int, found), strict=True)))
-        for state in set(_STATES) - OVER - {"queued"}:
-            again = len(self._ids(state).intersection(waiting))
-            counts[state] -= again
+        counts = Counter(dict(zip(states[len(begun) :], found[len(begun) :], strict=True)))
+        for state, ids in zip(begun, found[: len(begun)], strict=True):
+            again = sum(job.decode() in waiting for job in ids)
+            counts[state] = len(ids) - again
             counts["queued"] += again
         return counts
 

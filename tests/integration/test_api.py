@@ -63,5 +63,5 @@ def test_what_cannot_be_is_told_in_one_sentence(tmp_path: Path) -> None:
         mien.analyze(tmp_path / "clip.mp4")
     with pytest.raises(UsageError, match="detector is one of mtcnn, haar, not 'yolo'"):
         mien.analyze(tmp_path / "clip.mp4", detector="yolo")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="analyze_size_px is a number, not '640'"):
+    with pytest.raises(UsageError, match="analyze_size is a number, not '640'"):
         mien.analyze(tmp_path / "clip.mp4", analyze_size="640")  # type: ignore[arg-type]

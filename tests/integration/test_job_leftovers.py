@@ -66,3 +66,15 @@ def test_but_not_outside_of_the_worker_s_folder(
     monkeypatch.setenv(OUTPUT_ROOT, str(tmp_path / "other"))
     horse.give_up(jobs.store, "a")
     assert all(path.exists() for path in left)
+
+
+def test_but_not_those_of_an_attempt_that_has_begun_meanwhile(
+    jobs: Jobs, left: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = jobs.find("a")
+    monkeypatch.setattr(jobs.store, "get", lambda *_: before)
+    jobs.store.put(replace(before, attempts=2, state="running"))
+    horse.give_up(jobs.store, "a")
+    monkeypatch.undo()
+    assert jobs.store.get("a").attempts == 2
+    assert all(path.exists() for path in left)

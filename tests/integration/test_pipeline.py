@@ -205,7 +205,7 @@ def test_more_crops_than_one_pass_takes_come_back_in_order(weights: Weights, cro
     assert together.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "tpu", "meta", ""])
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:01", "cuda:٣", "tpu", "meta", ""])
 def test_a_device_that_is_not_there_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError):
         choose_device(name)

@@ -14,14 +14,14 @@ from mien.contract.requests import AnalysisRequest, RunRequest
     ("settings", "told"),
     [
         ({"analyze_fps": Fraction(0)}, "analyze_fps is more than 0, not 0"),
-        ({"analyze_size_px": 20000}, "analyze_size_px is 64 to 16384, not 20000"),
-        ({"analyze_size_px": "640"}, "analyze_size_px is a number, not '640'"),
+        ({"analyze_size_px": 20000}, "analyze_size is 64 to 16384, not 20000"),
+        ({"analyze_size_px": "640"}, "analyze_size is a number, not '640'"),
         ({"detector": "yolo"}, "detector is one of mtcnn, haar, not 'yolo'"),
-        ({"min_face_px": 3}, "min_face_px is 12 to 16384, not 3"),
+        ({"min_face_px": 3}, "min_face is 12 to 16384, not 3"),
         ({"min_confidence": 2}, "min_confidence is 0 to 1, not 2"),
         ({"min_confidence": None}, "min_confidence is a number, not None"),
         ({"views": "double"}, "views is one of single, flip, ten-crop, not 'double'"),
-        ({"smoothing_s": -1}, "smoothing_s is 0 to 60, not -1"),
+        ({"smoothing_s": -1}, "smoothing is 0 to 60, not -1"),
         ({"abstain": float("nan")}, "abstain is 0 to 1, not nan"),
     ],
 )
