@@ -195,6 +195,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_camera_on(
     assert shown(first) > 25
     assert not is_ended(cli), "players wait for the next attempt"
     with stream_worker(server, tmp_path / "second.log", env=SECRET):
+        wait_for(lambda: cli.status(job)["attempts"] == 2)  # until then it tells of the first
         await_live(cli, job, 25)
         assert cancel(cli, job)["attempts"] == 2
     assert is_ended(cli)
