@@ -19,10 +19,8 @@ def check_request(request: RunRequest) -> None:
         UsageError: an output is the input, is asked for twice, exists and must not be replaced, or
             cannot be written as its name says.
     """
-    files = [output.path for output in request.outputs if output.is_file]
-    targets = [target for target in (request.results, request.report, *files) if target is not None]
     source, seen = local_path(request.source), set[Path]()
-    for target in targets:  # before it is advised to overwrite it
+    for target in request.files:  # before it is advised to overwrite it
         if source is not None and _are_one(target, source):
             raise UsageError(f"{target} is the input itself; give the output another name")
     kind = kind_of_name(request.source)
@@ -34,7 +32,7 @@ def check_request(request: RunRequest) -> None:
     addresses = [output.name for output in request.outputs if not output.is_file]
     if len(set(addresses)) < len(addresses):
         raise UsageError("an address is published to twice; give every output its own")
-    for target in targets:
+    for target in request.files:
         appended = target == request.results and live is not False
         check_target(target, request.overwrite or appended)
         if target.resolve() in seen:

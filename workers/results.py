@@ -52,7 +52,9 @@ def check_results(path: Path | None, *, overwrite: bool, live: bool | None = Fal
             f"results cannot be written as '{path.name}': its ending is none of {' '.join(_KINDS)}"
         )
     if kind == ".parquet" and live:
-        raise UsageError("Parquet is written at the end, and a live source has none: use .jsonl")
+        raise UsageError(
+            "Parquet cannot be read before its end, and a live source has none: use .jsonl"
+        )
     if kind == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise UsageError("Parquet needs pyarrow, which mien's extra 'parquet' brings")
     check_target(path, overwrite or live is not False)
