@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import command
-from tests.e2e.test_bad_source import without_root_rights
 from tests.faces import make_face_clip
+from tests.rights import without_root_rights
 
 WANTED = ("-o", "out.mp4", "--results", "r.jsonl", "--report", "r.json", "--overwrite")
 LARGE = ("--crf", 1, "--detector", "haar", "--analyze-fps", 1, "--quiet")

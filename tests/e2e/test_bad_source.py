@@ -1,10 +1,8 @@
 """Sources that hold no picture or may not be read: one clear sentence, and nothing is touched."""
 
-import ctypes
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests.builders import Sound, make_clip
 from tests.e2e.conftest import Mien, command
+from tests.rights import needs_prctl, without_root_rights
 
 ANNOTATED = ("-o", "out.mp4", "--results", "r.jsonl", "--report", "r.json", "--overwrite")
 
@@ -143,14 +142,7 @@ def test_what_was_there_outlives_a_source_that_is_none(mien: Mien, tmp_path: Pat
     assert {(tmp_path / name).read_text() for name in names[1:]} == {"mine"}
 
 
-def without_root_rights() -> None:
-    """Let permissions count for root, too: drop CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="root loses its rights by Linux's prctl")
+@needs_prctl
 @pytest.mark.parametrize("forbidden", ["the file", "its folder"])
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, forbidden: str) -> None:
     inner = tmp_path / "inner"

@@ -9,7 +9,7 @@ import pytest
 
 from mien.contract.atomic import AtomicFile, check_target
 from mien.contract.errors import OutputError, UsageError
-from tests.e2e.test_bad_source import without_root_rights
+from tests.rights import needs_prctl, without_root_rights
 
 
 def test_nothing_stands_under_the_final_name_before_commit(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_name_that_has_become_a_folder_is_told_before_the_commit(tmp_path: Pat
     file.abort()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="root loses its rights by Linux's prctl")
+@needs_prctl
 def test_a_folder_that_was_locked_is_told_before_the_commit(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
