@@ -98,6 +98,15 @@ def is_endless(store: JobStore, job: str) -> bool:
     return record is not None and record.is_camera
 
 
+def is_open(store: JobStore, job: str) -> bool:
+    """Whether the job is known not to be over; False while the server does not answer."""
+    try:
+        record = store.get(job)
+    except MienError:
+        return False
+    return record is not None and not record.over
+
+
 def end(store: JobStore, record: JobRecord) -> bool:
     """Write the last record of a job that is not running, and call its webhook.
 

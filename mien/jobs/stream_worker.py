@@ -69,9 +69,11 @@ class StreamWorker(Worker):
         connection: redis.Redis,
         give_up: Callable[[str], None],
         is_endless: Callable[[str], bool] = lambda job: False,
+        is_open: Callable[[str], bool] = lambda job: False,
     ) -> None:
         """`give_up` is told the id of a job that gets no further attempt; `is_endless` says of one
-        whether it is tried for ever, which may be seen only when its source is open.
+        whether it is tried for ever, which may be seen only when its source is open, and `is_open`
+        whether it is known not to be over.
         """
         super().__init__(
             [queue],
@@ -86,6 +88,7 @@ class StreamWorker(Worker):
         )
         self._give_up = give_up
         self._is_endless = is_endless
+        self._is_open = is_open
         self._channel = ChannelWriter()
         self._cause: BaseException | None = None
         self._lost: list[str] = []
@@ -111,12 +114,24 @@ class StreamWorker(Worker):
 
     def maintain_heartbeats(self, job: Job, execution: Any) -> None:
         """While the server is away, or refuses, the job goes on: its process waits for the server,
-        too.
+        too. One that has forgotten the job is told of it again.
         """
         try:
             super().maintain_heartbeats(job, execution)
+            if not self.connection.exists(job.key) and self._is_open(job.id):
+                self._register_again(job, execution)
         except redis.RedisError as error:
             self._note_outage(error)
+
+    def _register_again(self, job: Job, execution: Execution) -> None:
+        """So that others find the job should this worker die."""
+        ttl_s = int(self.get_heartbeat_ttl(job))
+        with self.connection.pipeline() as pipeline:
+            job.save(pipeline)
+            job.prepare_for_execution(self.name, pipeline)
+            execution.save(ttl_s, pipeline)
+            job.started_job_registry.add_execution(execution, pipeline, ttl_s)
+            pipeline.execute()
 
     def register_birth(self) -> None:
         """Waits for a server that refuses or is away.

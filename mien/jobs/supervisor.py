@@ -19,7 +19,7 @@ from mien.interrupts import HAND_OVER, STOP_SIGNALS
 from mien.jobs import environment
 from mien.jobs.channel import Channel, ChannelWriter
 from mien.jobs.exporter import Exporter
-from mien.jobs.horse import give_up, is_endless
+from mien.jobs.horse import give_up, is_endless, is_open
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.store import JobStore
 from mien.jobs.stream_worker import StreamWorker, die_with_parent
@@ -163,8 +163,9 @@ def work(url: str) -> None:
     connection = redis.Redis.from_url(url, protocol=2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {HAND_OVER})  # its work horses', too
     worker = StreamWorker(
-        stream_queue(connection), connection, partial(give_up, store), partial(is_endless, store)
-    )
+        stream_queue(connection), connection,
+        partial(give_up, store), partial(is_endless, store), partial(is_open, store),
+    )  # fmt: skip
     worker.work(logging_level="WARNING")
 
 

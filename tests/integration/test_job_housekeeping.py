@@ -19,7 +19,7 @@ from mien.contract.outputs import OutputSettings
 from mien.contract.requests import AnalysisRequest, RunRequest
 from mien.jobs import horse
 from mien.jobs.queue import Jobs
-from mien.jobs.record import record_from_json
+from mien.jobs.record import State, record_from_json
 from mien.jobs.rq_queue import stream_queue
 from mien.jobs.stream_worker import StreamWorker
 from mien.transport.ports import Superseded
@@ -253,6 +253,31 @@ def test_a_job_whose_record_was_forgotten_is_told(
     client.delete("mien:job:a")
     horse.run("a")
     assert "forgotten the job's record" in caplog.text
+
+
+@pytest.mark.parametrize(("state", "found"), [("running", "queued"), ("cancelled", "cancelled")])
+def test_a_job_that_the_server_has_forgotten_is_found_when_its_worker_dies(
+    jobs: Jobs, client: redis.Redis, clip: Path, monkeypatch: pytest.MonkeyPatch,
+    state: State, found: State,
+) -> None:  # fmt: skip
+    """Its attempt has written the record again; where it is over there is nothing to find."""
+    monkeypatch.setattr("mien.jobs.stream_worker.SETTLE_S", 0)
+    worker = StreamWorker(
+        stream_queue(client), client, [].append, is_open=partial(horse.is_open, jobs.store)
+    )
+    worker.register_birth()
+    record, _ = jobs.submit(request(clip, clip.parent), job="a")
+    entry = rq_entry(client, "a")
+    execution = worker.prepare_execution(entry)
+    client.flushall()
+    worker.maintain_heartbeats(entry, execution)
+    assert not client.exists("rq:job:a")
+    jobs.store.put(replace(record, state=state, attempts=1))
+    worker.maintain_heartbeats(entry, execution)
+    client.zadd("rq:wip:mien-streams", {execution.composite_key: 1}, xx=True)  # long ago
+    worker.clean_registries()
+    assert jobs.find("a").state == found
+    assert client.lrange("rq:queue:mien-streams", 0, -1) == ([b"a"] if found == "queued" else [])
 
 
 def test_a_server_that_has_just_come_back_knows_no_dead(
