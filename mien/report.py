@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mien.contract.atomic import AtomicFile, write_aside
 from mien.contract.expressions import EXPRESSIONS
 from mien.contract.frames import SourceInfo
 from mien.contract.geometry import AnalysisGeometry
 from mien.contract.outputs import OutputSettings
+from mien.contract.plain import as_plain
 from mien.contract.requests import RunRequest
 from producer.addresses import local_path
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 UNITS = {
     "time_s": "seconds of presentation time from the source's first frame",
@@ -61,7 +56,7 @@ class Provenance:
         }
 
     def _settings(self) -> dict[str, object]:
-        settings = _fields(self.request.analysis)
+        settings: dict[str, object] = as_plain(self.request.analysis)
         settings["weights"] = Path(self.request.analysis.weights).name
         return settings
 
@@ -72,7 +67,7 @@ class Provenance:
         return {"width": size.width, "height": size.height, "min_face_px": smallest}
 
     def _source(self) -> dict[str, object]:
-        source = _fields(self.info)
+        source: dict[str, object] = as_plain(self.info)
         source["name"] = Path(self.info.name).name
         source["sha256"] = self._source_sha256
         return source
@@ -100,32 +95,15 @@ def write_report(
         **provenance.about(),
         "versions": {"python": platform.python_version()} | _versions(),
         "options": [_options(output) for output in provenance.request.outputs],
-        **{name: _plain(value) for name, value in account.items()},
+        **{name: as_plain(value) for name, value in account.items()},
     }
     return write_aside(path, json.dumps(report, indent=2) + "\n", overwrite=overwrite)
 
 
 def _options(output: OutputSettings) -> dict[str, object]:
     """Settings of an output, without a password."""
-    return {**_fields(output), "target": output.name}
+    return {**as_plain(output), "target": output.name}
 
 
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _PACKAGES}
-
-
-def _fields(value: DataclassInstance) -> dict[str, object]:
-    return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-
-
-def _plain(value: object) -> object:
-    """What JSON can hold of a value type."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
-    if isinstance(value, Fraction | Path):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from mien.contract.analyses import DetectorName, Views
 from mien.contract.outputs import OutputSettings, parse_target
+from mien.contract.plain import as_plain
 from mien.contract.requests import AnalysisRequest, RunRequest
 
 
 def request_to_json(request: RunRequest) -> dict[str, Any]:
     """Plain values only; paths and rates become text. The source may hold a password."""
-    return {
-        field.name: _plain(getattr(request, field.name)) for field in dataclasses.fields(request)
-    }
+    plain: dict[str, Any] = as_plain(request)
+    return plain
 
 
 def request_from_json(plain: Mapping[str, Any]) -> RunRequest:
     """The request again.
 
     Raises:
-        KeyError, TypeError, ValueError: this is no request.
+        ValueError: this is no request of this version of mien.
         UsageError: it asks for what makes no sense.
     """
-    analysis: dict[str, Any] = dict(plain["analysis"])
-    detector: DetectorName = analysis.pop("detector")
-    views: Views = analysis.pop("views")
-    rate = analysis.pop("analyze_fps")
+    try:
+        return _request(plain)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError("it is no request of this version of mien") from error
+
+
+def _request(plain: Mapping[str, Any]) -> RunRequest:
+    analysis = plain["analysis"]
     return RunRequest(
         source=plain["source"],
-        analysis=AnalysisRequest(
-            analyze_fps=_rate(rate), detector=detector, views=views, **analysis
-        ),
+        analysis=AnalysisRequest(**{**analysis, "analyze_fps": _rate(analysis["analyze_fps"])}),
         outputs=tuple(map(_output, plain["outputs"])),
         results=_path(plain["results"]),
         report=_path(plain["report"]),
@@ -47,16 +47,6 @@ def request_from_json(plain: Mapping[str, Any]) -> RunRequest:
         give_up_after_s=plain["give_up_after_s"],
         attached=plain["attached"],
     )
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path | Fraction) else value
 
 
 def _output(plain: Mapping[str, Any]) -> OutputSettings:

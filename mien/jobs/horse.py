@@ -124,7 +124,7 @@ def end(store: JobStore, record: JobRecord) -> bool:
 def _request(record: JobRecord) -> RunRequest:
     try:
         request = request_from_json(record.request)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except ValueError:
         raise UsageError("its request is of another version of mien than this worker") from None
     if record.sealed is None:
         return request
