@@ -14,7 +14,7 @@ from mien.contract.frames import SECOND_NS
 from producer.addresses import parse
 from producer.decoding import FRUITLESS_READS
 from producer.opening import USUAL_TIMEOUTS_S, open_container
-from producer.probe import AV_TIME_BASE, container_start, wrap_ticks
+from producer.probe import container_start, time_base_of, wrap_ticks
 from producer.restarts import NEAR_S, Restarts
 from producer.strays import Strays
 from producer.timestamps import JUMP_S, LONGEST_S, to_ns
@@ -137,13 +137,11 @@ class AudioFeed:
         self._position = {stream.index: at for at, stream in enumerate(self.templates)}
         self._packets = self._read()
         self._strays: list[Strays[Packet[AudioStream]]] = [
-            Strays(stream.time_base or AV_TIME_BASE, MOST_ASTRAY) for stream in self.templates
+            Strays(time_base_of(stream), MOST_ASTRAY) for stream in self.templates
         ]
         self._ahead: tuple[int, Packet[AudioStream]] | None = None
         wrap = wrap_ticks(self._container.format.name)
-        self._clocks = [
-            Clock(stream.time_base or AV_TIME_BASE, wrap, restarts) for stream in self.templates
-        ]
+        self._clocks = [Clock(time_base_of(stream), wrap, restarts) for stream in self.templates]
 
     def take(self, until_ns: int | None) -> Iterator[tuple[int, Packet[AudioStream]]]:
         """The next packets, up to the first that is not before a time.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from mien.contract.frames import EndReason
 from producer.delays import GifClock
 from producer.losses import Losses
-from producer.probe import AV_TIME_BASE, MAX_PIXELS
+from producer.probe import MAX_PIXELS, time_base_of
 
 FRUITLESS_READS = 16
 """Errors in a row without a packet between them, after which the rest of a file is given up."""
@@ -26,6 +28,16 @@ HIDES_FRAMES = ("vp8", "mpeg4")
 """Codecs with packets that are not meant to be shown."""
 
 
+def set_up(context: VideoCodecContext, threads: Literal["AUTO", "SLICE"]) -> None:
+    """Limit a decoder's threads, and the size of the pictures that it takes.
+
+    threads: with "SLICE" all of them work on one picture at a time.
+    """
+    context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
+    context.thread_type = threads
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+
+
 class Decoder:
     """One video stream of one container, from its beginning to its end, once."""
 
@@ -35,11 +47,8 @@ class Decoder:
         """path: of a file; None says that what is missing was lost on the way."""
         self._container, self._stream = container, stream
         self._broken: EndReason = "connection lost" if path is None else "damaged"
-        context = stream.codec_context
-        context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
-        context.thread_type = "AUTO"
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        time_base = stream.time_base or AV_TIME_BASE
+        set_up(stream.codec_context, "AUTO")
+        time_base = time_base_of(stream)
         self._clock = GifClock(time_base) if container.format.name == "gif" else None
         self.corrupt = 0
         """Packets that could not be decoded."""

@@ -58,7 +58,7 @@ class LiveSource:
         timeouts: Timeouts,
         options: LiveOptions,
         *,
-        go_on: Callable[[], bool] = lambda: True,
+        go_on: Callable[[], bool],
     ) -> None:
         """Waits for the first picture; `connection` is the source's from now on.
 
@@ -308,8 +308,8 @@ class LiveSource:
             pictures = session.pictures(TICK_S)
             if pictures:
                 return pictures
-            if session.refusal is not None:
-                raise session.refusal
+            if session.connection.refusal is not None:
+                raise session.connection.refusal
             if session.cause or time.monotonic() > deadline_s or not go_on():
                 late = UNANSWERED if session.connection.stream is None else NO_PICTURE
                 raise SourceError(f"cannot read {self._address.name}: {session.cause or late}")

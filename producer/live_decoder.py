@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from fractions import Fraction
-
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from mien.contract.frames import Capture
 from producer.connection import Arrived
-from producer.decoding import MOST_THREADS
+from producer.decoding import set_up
 from producer.deinterlace import FieldFilter
-from producer.probe import AV_TIME_BASE, MAX_PIXELS
+from producer.probe import time_base_of
 
 MOST_WAITING = 64
 """Packets that may be in the decoder at once; the times of older ones are forgotten."""
@@ -29,10 +26,8 @@ class LiveDecoder:
 
     def __init__(self, stream: VideoStream, epoch: int) -> None:
         self._context = stream.codec_context
-        self._context.thread_count = min(MOST_THREADS, os.cpu_count() or 1)
-        self._context.thread_type = "SLICE"
-        self._context.options = {"max_pixels": str(MAX_PIXELS)}
-        self._time_base: Fraction = stream.time_base or AV_TIME_BASE
+        set_up(self._context, "SLICE")
+        self._time_base = time_base_of(stream)
         self._epoch = epoch
         self._fields = FieldFilter()
         self._captures: dict[int, Capture] = {}

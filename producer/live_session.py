@@ -9,7 +9,6 @@ from fractions import Fraction
 import av
 from av.video.stream import VideoStream
 
-from mien.contract.errors import SourceError
 from mien.contract.frames import SECOND_NS, Capture, SourceInfo
 from mien.contract.pictures import Picture
 from producer.addresses import Address
@@ -18,7 +17,7 @@ from producer.live_decoder import Decoded, LiveDecoder
 from producer.live_times import Arrivals
 from producer.opening import AbsentError, RefusedError, Timeouts
 from producer.picture_maker import PictureMaker, PixelAspect
-from producer.probe import AV_TIME_BASE, coded_fps, source_fps, wrap_ticks
+from producer.probe import coded_fps, source_fps, time_base_of, timeline_of
 from producer.timestamps import Timeline
 
 SILENT = "it sends nothing any more"
@@ -52,7 +51,7 @@ class LiveSession:
     """Decodes a connection's packets in the caller's thread, and sees when it is over."""
 
     def __init__(self, connection: Connection, epoch: int, timeouts: Timeouts) -> None:
-        self._connection = connection
+        self.connection = connection
         self._timeouts = timeouts
         self.epoch = epoch
         self.maker: PictureMaker | None = None
@@ -70,23 +69,14 @@ class LiveSession:
         """Why it is over, as the end of a sentence; empty while it is not."""
 
     @property
-    def connection(self) -> Connection:
-        return self._connection
-
-    @property
     def refused(self) -> bool:
         """Whether somebody has to mend something before it can be opened."""
-        return isinstance(self._connection.refusal, RefusedError)
+        return isinstance(self.connection.refusal, RefusedError)
 
     @property
     def absent(self) -> bool:
         """Whether the server said that there is no such thing."""
-        return isinstance(self._connection.refusal, AbsentError)
-
-    @property
-    def refusal(self) -> SourceError | None:
-        """Why it could not be opened, if it could not."""
-        return self._connection.refusal
+        return isinstance(self.connection.refusal, AbsentError)
 
     @property
     def corrupt(self) -> int:
@@ -107,7 +97,7 @@ class LiveSession:
 
     def pictures(self, wait_s: float) -> list[LivePicture]:
         """What has come by now; waits so long for it. Sets `cause` where no more will come."""
-        connection = self._connection
+        connection = self.connection
         arrived = connection.take()
         if arrived is None:
             connection.wait(wait_s)
@@ -125,14 +115,14 @@ class LiveSession:
     def catch_up(self, picture: LivePicture, late_ns: int) -> None:
         """Leave out what need not be decoded to go on where a picture so late says we should be."""
         if picture.frame.pts is not None:
-            self._connection.catch_up(picture.frame.pts, late_ns / SECOND_NS)
+            self.connection.catch_up(picture.frame.pts, late_ns / SECOND_NS)
 
     def release(self) -> None:
         """Give everything back. Returns at once, whatever the connection does."""
-        self._connection.release()
+        self.connection.release()
 
     def _decoding(self) -> LiveDecoder:
-        stream = self._connection.stream
+        stream = self.connection.stream
         assert stream is not None  # noqa: S101 - a packet came of it
         if self._decoder is None:
             self._decoder, self._aspect = LiveDecoder(stream, self.epoch), PixelAspect(stream)
@@ -140,14 +130,9 @@ class LiveSession:
         return self._decoder
 
     def _make_timeline(self, stream: VideoStream) -> Timeline | Arrivals:
-        if not self._connection.has_stamps:
+        if not self.connection.has_stamps:
             return Arrivals()  # FFmpeg counts 25 a second, however many come
-        rate = source_fps(stream)
-        return Timeline(
-            stream.time_base or AV_TIME_BASE,
-            None if rate is None else 1 / rate,
-            wrap_ticks(self._connection.format),
-        )
+        return timeline_of(stream, self.connection.format)
 
     def _decoded(self, arrived: Arrived) -> list[LivePicture]:
         """What a packet gives. Barren packets are judged by when they came, since whoever reads
@@ -184,11 +169,11 @@ class LiveSession:
 
     def _look_at_clock(self) -> None:
         now_s, (open_s, read_s) = time.monotonic(), self._timeouts
-        blind_s = self._connection.blind_s
-        if self._connection.stream is None:
+        blind_s = self.connection.blind_s
+        if self.connection.stream is None:
             # A second more, since FFmpeg has the same limit and knows better what is wrong.
             self.cause = UNANSWERED if now_s - self.began_s > open_s + 1 else ""
-        elif now_s - max(self._packet_s, self._connection.came_s) > read_s:
+        elif now_s - max(self._packet_s, self.connection.came_s) > read_s:
             self.cause = SILENT
         elif blind_s is not None and now_s - blind_s > BARREN_READS * read_s:
             self.cause = BARREN
@@ -213,7 +198,7 @@ def describe(
         height=picture.height,
         colour=picture.colour,
         source_fps=_rate(session.connection, stream),
-        time_base=stream.time_base or AV_TIME_BASE,
+        time_base=time_base_of(stream),
         duration_ns=None,
         frame_count=None,
         first_pts_ns=0,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from producer.timestamps import to_ns
+from producer.timestamps import Timeline, to_ns
 
 MAX_PIXELS = 8192 * 8192
 """A larger picture of a video is refused: decoder and encoder hold dozens, which would fill the
 memory. 8K is half of it."""
 
-AV_TIME_BASE = Fraction(1, 1_000_000)
+_AV_TIME_BASE = Fraction(1, 1_000_000)
 """FFmpeg's own tick, for a stream that states none."""
 
 FASTEST_FPS = 1000
@@ -52,6 +52,17 @@ def container_start(container: InputContainer) -> Fraction:
     ]
     nearest = min(exact, key=lambda seconds: abs(seconds - start), default=start)
     return nearest if abs(nearest - start) < Fraction(1, 500_000) else start
+
+
+def time_base_of(stream: Stream) -> Fraction:
+    """Seconds a tick of the stream's time stamps."""
+    return stream.time_base or _AV_TIME_BASE
+
+
+def timeline_of(stream: VideoStream, form: str) -> Timeline:
+    """What gives the frames of a stream their times. form: FFmpeg's name of the container."""
+    rate = source_fps(stream)
+    return Timeline(time_base_of(stream), None if rate is None else 1 / rate, wrap_ticks(form))
 
 
 def source_fps(stream: VideoStream) -> Fraction | None:

@@ -22,7 +22,7 @@ from producer.delays import FASTEST_GIF_FPS
 from producer.opening import Timeouts, open_container
 from producer.picture_maker import SQUARE, PictureMaker, PixelAspect, square_pixels
 from producer.strays import steadied
-from producer.timestamps import LONGEST_S, Timeline, to_ns
+from producer.timestamps import LONGEST_S, to_ns
 
 RENDITIONS = ("hls", "dash")
 """FFmpeg's names of what has each stream in files of its own."""
@@ -41,19 +41,13 @@ class VideoSource:
         self._decoder = Decoder(
             container, stream, path=address.path if address.kind == "file" else None
         )
-        rate = probe.source_fps(stream)
-        time_base = stream.time_base or probe.AV_TIME_BASE
-        self._timeline = Timeline(
-            time_base,
-            None if rate is None else 1 / rate,
-            probe.wrap_ticks(container.format.name),
-        )
+        self._timeline = probe.timeline_of(stream, container.format.name)
         self.restarts = self._timeline.restarts
         self._aspect, self._maker = PixelAspect(stream), PictureMaker(None)
         self.corrupt = 0
         self.end_ns = 0
         self.reason: EndReason = ""
-        self._decoded = steadied(deinterlaced(self._decoder.frames()), time_base)
+        self._decoded = steadied(deinterlaced(self._decoder.frames()), probe.time_base_of(stream))
         first = next(self._decoded, None)
         if first is None:
             raise SourceError(f"cannot read {address.name}: its video holds no picture")
@@ -111,7 +105,7 @@ class VideoSource:
             height=picture.height,
             colour=picture.colour,
             source_fps=None if is_slowed else rate,
-            time_base=stream.time_base or probe.AV_TIME_BASE,
+            time_base=probe.time_base_of(stream),
             duration_ns=None if is_slowed else probe.duration_ns(self._container, stream),
             frame_count=stream.frames or None,
             first_pts_ns=0 if offset > to_ns(LONGEST_S) else max(0, offset),
