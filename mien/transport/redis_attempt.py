@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import redis
 from redis.client import Pipeline
@@ -24,6 +24,10 @@ LIVE_PATIENCE_S = 0.5
 late."""
 
 Answer = TypeVar("Answer")
+
+Offered = Literal["waiting", "answered", "lost"]
+"""What has become of an image: it is in the queue; the log has its analysis already; the server has
+lost what it knew."""
 
 
 class RedisAttempt:
@@ -90,10 +94,11 @@ class RedisAttempt:
         self._seen_s = time.monotonic()
         self._run_id = self.call(_run_id)
 
-    def renew(self, trim: str = "", patience_s: float | None = None) -> bool:
+    def renew(self, trim: str, patience_s: float | None) -> bool:
         """Hold the lease; False also where the server was started anew and may have forgotten.
 
-        `trim` is the id of the first entry of the log that is still wanted.
+        trim: the id of the first entry of the log that is still wanted; empty where all are.
+        patience_s: as of `call`.
         """
         lives = self.lives
         found = self.call(
@@ -110,8 +115,8 @@ class RedisAttempt:
         self._seen_s = time.monotonic()
         return self.call(_run_id, patience_s) == self._run_id
 
-    def offer(self, index: int, image: bytes) -> bool | None:
-        """Put an image into the work queue; None where the log has its analysis already."""
+    def offer(self, index: int, image: bytes) -> Offered:
+        """Put an image into the work queue."""
 
         def put(together: Pipeline) -> object:
             return together.hset(self._images, str(index), image)
@@ -124,7 +129,9 @@ class RedisAttempt:
                 before=put,
             )
         )
-        return None if found == b"answered" else self.check(found)
+        if found == b"answered":
+            return "answered"
+        return "waiting" if self.check(found) else "lost"
 
     def missing(self, indexes: Iterable[int]) -> list[int]:
         """Those frames that are neither answered nor waiting."""

@@ -101,10 +101,10 @@ class RedisStream:
 
     def _send(self, image: AnalysisImage) -> bool:
         """False where the server has lost what it knew."""
-        sent = self._attempt.offer(image.index, encode_image(image, self._wire))
-        if sent is None:
+        offered = self._attempt.offer(image.index, encode_image(image, self._wire))
+        if offered == "answered":
             self._outstanding.pop(image.index, None)  # an earlier attempt had it analysed
-        return sent is not False
+        return offered != "lost"
 
     def _fetch(self, wait_s: float) -> None:
         """Move what is new in the log into the feed."""
