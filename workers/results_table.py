@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of a line of JSON."""
 
-FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
-COLUMNS = ("frame", "time_s", *FACE_COLUMNS, "reason")
+_FACE_COLUMNS = ("track", "x1", "y1", "x2", "y2", "confidence", "expression", "shown", *EXPRESSIONS)
 _LIVE = ("utc", "epoch", "outage_s")
 
 Cell = int | float | str | None
@@ -44,7 +43,7 @@ class Origin(Protocol):
 def columns(*, live: bool = False, abstains: bool = False) -> tuple[str, ...]:
     """Names in order. live: with a camera's. abstains: with `uncertain`."""
     doubt = ("uncertain",) if abstains else ()
-    return (*COLUMNS[:-1], *doubt, COLUMNS[-1], *(_LIVE if live else ()))
+    return ("frame", "time_s", *_FACE_COLUMNS, *doubt, "reason", *(_LIVE if live else ()))
 
 
 def cells(row: Row, names: Sequence[str]) -> tuple[Cell, ...]:
@@ -102,7 +101,7 @@ def _face_cells(face: TrackedFace) -> Row:
         EXPRESSIONS[face.steady.shown],
         *probability_cells(face),
     )
-    row = dict(zip(FACE_COLUMNS, known, strict=True))
+    row = dict(zip(_FACE_COLUMNS, known, strict=True))
     return row if face.uncertain is None else {**row, "uncertain": face.uncertain}
 
 

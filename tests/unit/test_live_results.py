@@ -17,7 +17,7 @@ from workers.faces import FaceHistory, FaceSnapshot
 from workers.found_lines import CHUNK_BYTES
 from workers.results import check_results, open_results
 from workers.results_port import Results
-from workers.results_table import COLUMNS, columns
+from workers.results_table import columns
 
 UTC_NS = 1_764_000_000_123_456_789
 CAPTURE = Capture(UTC_NS, 5, 2)
@@ -123,7 +123,7 @@ FOREIGN = {
     "one endless line": ("r.jsonl", "x" * 5_000_000 + "\n"),
     "another table": ("r.csv", "name,price\na,1\nb,2"),
     "another table's only line": ("r.csv", "frame"),
-    "a file's table": ("r.csv", ",".join(COLUMNS) + "\n3,0.1,,,\n4,0.2"),
+    "a file's table": ("r.csv", ",".join(columns()) + "\n3,0.1,,,\n4,0.2"),
 }
 
 
