@@ -45,12 +45,12 @@ _log = logging.getLogger(__name__)
 class AnalyzerSettings:
     """How a worker analyses."""
 
-    weights: tuple[str, ...] = ()
+    weights: tuple[str, ...]
     """Names or files of all that it serves; none for those that come with mien."""
-    device: str = "auto"
-    batch: int = 8
+    device: str
+    batch: int
     """Most images analysed at once."""
-    delay_s: float = 0.0
+    delay_s: float
     """How long the first image of a batch waits for others to share it with."""
 
 

@@ -72,7 +72,7 @@ class Outcome:
     seconds: Mapping[str, float]
     """Wall seconds by step, over all threads, and `wall`: from the opened source to the finished
     files."""
-    missing_ns: int = 0
+    missing_ns: int
     """Time of which a damaged file lost the pictures, about."""
 
 

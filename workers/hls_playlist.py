@@ -28,7 +28,7 @@ class Segment:
     length_s: float
     utc: str
     """When its first picture was written, in ISO 8601."""
-    is_break: bool = False
+    is_break: bool
     """Whether times start anew with it: another attempt wrote the one before, or it lies behind
     a hole."""
 

@@ -23,7 +23,7 @@ class ParquetRows(Table):
     Rows are written as they come, a row group at a time: memory does not grow with their number.
     """
 
-    def __init__(self, file: AtomicFile, *, abstains: bool = False) -> None:
+    def __init__(self, file: AtomicFile, *, abstains: bool) -> None:
         super().__init__(abstains=abstains)
         self._file = file
         with writing(file.path):

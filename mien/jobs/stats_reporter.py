@@ -20,9 +20,9 @@ RATE_WINDOW_S = 10.0
 class StatsReporter:
     """Sends one attempt's stats about once a second; never waits long, and raises nothing."""
 
-    def __init__(self, job: str, source: str, channel: ChannelWriter | None = None) -> None:
+    def __init__(self, job: str, source: str) -> None:
         """source: as it may be shown. The first report says that the attempt has begun."""
-        self._channel = channel or ChannelWriter()
+        self._channel = ChannelWriter()
         self._kind = kind_of_name(source)
         self._attempt = {
             "what": "account", "horse": os.getpid(), "worker": os.getppid(),
