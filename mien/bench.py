@@ -56,30 +56,30 @@ def bench(request: RunRequest) -> list[str]:
     Raises:
         UsageError: the source is no video file; one without an end is not waited for.
     """
-    check_kind("live" if kind_of_name(request.source) == "camera" else "video")
+    _check_kind("live" if kind_of_name(request.source) == "camera" else "video")
     pipelines = Pipelines([request.analysis.weights], request.device)
     with tempfile.TemporaryDirectory(prefix="mien-bench-") as folder:
         output = OutputSettings(Path(folder) / "annotated.mp4", fps=None, overwrite=True)
-        check_kind(run(request, pipelines=pipelines, on_progress=check_source).info.kind)
+        _check_kind(run(request, pipelines=pipelines, on_progress=_check_source).info.kind)
         outcome = run(replace(request, outputs=(output,)), pipelines=pipelines)
     memory = _memory_line()  # before the multiplications take their own
     with shared_cores():
-        share = classifier_share(request.analysis.weights, request.device)
+        share = _classifier_share(request.analysis.weights, request.device)
     return [*_outcome_lines(outcome), memory, *_share_lines(share)]
 
 
-def check_source(info: SourceInfo, _: Progress) -> None:
+def _check_source(info: SourceInfo, _: Progress) -> None:
     """End a run as soon as its source is open and turns out to be no video file."""
-    check_kind(info.kind)
+    _check_kind(info.kind)
 
 
-def check_kind(kind: SourceKind) -> None:
+def _check_kind(kind: SourceKind) -> None:
     """Refuse what cannot be read twice to its end."""
     if kind != "video":
         raise UsageError("a camera, a web stream or a photo cannot be measured; give a video file")
 
 
-def classifier_share(weights: str, device_name: str) -> ClassifierShare:
+def _classifier_share(weights: str, device_name: str) -> ClassifierShare:
     """Time the classifier against bare multiplications, in turn, best of ROUNDS each."""
     device = choose_device(device_name)
     network, info = load_weights(weights, device)

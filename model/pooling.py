@@ -23,11 +23,11 @@ class HalvingPool(nn.Module):
         if images.device.type != "cpu":
             pooled: torch.Tensor = max_pool2d(images, self._size, 2, ceil_mode=True)
             return pooled
-        rows = halved(images.permute(0, 2, 3, 1), self._size, 1)
-        return halved(rows, self._size, 2).permute(0, 3, 1, 2)
+        rows = _halved(images.permute(0, 2, 3, 1), self._size, 1)
+        return _halved(rows, self._size, 2).permute(0, 3, 1, 2)
 
 
-def halved(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
+def _halved(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
     """The largest of `size` neighbours along the axis, at every second place."""
     length = values.shape[axis]
     whole = (length - size) // 2 + 1
@@ -35,7 +35,7 @@ def halved(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
     shape = list(values.shape)
     shape[axis] = whole + is_cut
     largest = values.new_empty(shape)
-    first, second, *others = (every_second(values, axis, start, whole) for start in range(size))
+    first, second, *others = (_every_second(values, axis, start, whole) for start in range(size))
     target = largest.narrow(axis, 0, whole)
     torch.maximum(first, second, out=target)
     for other in others:
@@ -46,7 +46,7 @@ def halved(values: torch.Tensor, size: int, axis: int) -> torch.Tensor:
     return largest
 
 
-def every_second(values: torch.Tensor, axis: int, start: int, count: int) -> torch.Tensor:
+def _every_second(values: torch.Tensor, axis: int, start: int, count: int) -> torch.Tensor:
     """So many places along the axis, from the start on; a view."""
     chosen = [slice(None)] * values.ndim
     chosen[axis] = slice(start, start + 2 * count - 1, 2)

@@ -83,10 +83,10 @@ def parse(name: str) -> Address:
     """
     match = SCHEME.match(name)
     if match is None:
-        return local(name, name)
+        return _local(name, name)
     scheme = match[1].lower()
     if scheme == "file":
-        return local(name, path_in(name))
+        return _local(name, _path_in(name))
     shown = without_password(name)
     if scheme not in PROTOCOLS:
         allowed = ", ".join(sorted({*PROTOCOLS, "file"}))
@@ -100,7 +100,7 @@ def parse(name: str) -> Address:
     return Address(shown, url, "camera", options | CAMERA_OPTIONS)
 
 
-def path_in(url: str) -> str:
+def _path_in(url: str) -> str:
     """The path of a `file://` URL; empty where it is not valid."""
     try:
         return unquote(urlsplit(url).path, errors="surrogateescape")
@@ -108,7 +108,7 @@ def path_in(url: str) -> str:
         return ""
 
 
-def local(name: str, path: str) -> Address:
+def _local(name: str, path: str) -> Address:
     """The address of a file or of a webcam."""
     if not path or "\0" in path:
         raise SourceError(f"cannot read {name!r}: this is no name of a file")

@@ -62,7 +62,7 @@ class Clock:
             self.guesses = self._restarts is not None
             if back > 0:
                 self._shift = self._filled - packet.dts
-        move(packet, self._shift)
+        _move(packet, self._shift)
 
     def settle(self, packet: Packet[AudioStream]) -> None:
         """Put a guessed packet, corrected before, where it belongs, if that is known by now."""
@@ -82,7 +82,7 @@ class Clock:
         self._shift += change
         self._overlaps = change < 0
         self.guesses = False
-        move(packet, change)
+        _move(packet, change)
 
     def accepts(self, packet: Packet[AudioStream]) -> bool:
         """Count a settled packet as given; False where a new beginning lies in time that the
@@ -97,7 +97,7 @@ class Clock:
         return not self._overlaps
 
 
-def move(packet: Packet[AudioStream], ticks: int) -> None:
+def _move(packet: Packet[AudioStream], ticks: int) -> None:
     """Add to both stamps of a packet, which has a dts."""
     packet.dts = (packet.dts or 0) + ticks
     if packet.pts is not None:
@@ -188,7 +188,7 @@ class AudioFeed:
         self, position: int, checked: list[tuple[Packet[AudioStream], int | None]]
     ) -> Iterator[tuple[int, Packet[AudioStream]]]:
         for packet, dts in checked:
-            move(packet, (dts or 0) - (packet.dts or 0))
+            _move(packet, (dts or 0) - (packet.dts or 0))
             self._clocks[position].correct(packet)
             yield position, packet
 

@@ -19,17 +19,17 @@ def colour_of(frame: av.VideoFrame) -> Colour:
     YUV keeps its own. RGB becomes limited-range YUV by the matrix that players assume for its
     height. Grey is full range unless tagged.
     """
-    primaries, transfer = tag(frame.color_primaries), tag(frame.color_trc)
+    primaries, transfer = _tag(frame.color_primaries), _tag(frame.color_trc)
     if is_rgb(frame.format):
         return Colour(primaries, transfer, 1 if frame.height >= 720 else 6, full_range=False)
     full = frame.color_range == FULL or frame.format.name.startswith("yuvj")
     if is_grey(frame.format) and frame.color_range == 0:
         full = True
-    matrix = UNSPECIFIED if frame.colorspace == RGB_MATRIX else tag(frame.colorspace)
+    matrix = UNSPECIFIED if frame.colorspace == RGB_MATRIX else _tag(frame.colorspace)
     return Colour(primaries, transfer, matrix, full)
 
 
-def tag(code: int) -> int:
+def _tag(code: int) -> int:
     """A code as it is, but the reserved ones as 'not said'."""
     return UNSPECIFIED if code in (0, 3) else int(code)
 

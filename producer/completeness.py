@@ -28,26 +28,26 @@ def is_cut_off(path: Path) -> bool:
     """Whether a file states that it is longer than it is; not so where it cannot be looked at any
     more, as when it was deleted while it was read."""
     try:
-        return states_more(path)
+        return _states_more(path)
     except OSError:
         return False
 
 
-def states_more(path: Path) -> bool:
+def _states_more(path: Path) -> bool:
     """The same; raises OSError where the file cannot be read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] == EBML:
-            return segment_end(head) > size
+            return _segment_end(head) > size
         if head[:4] == b"RIFF":
             return int.from_bytes(head[4:8], "little") + 8 > size
         if finished_text(path) is not None:
             return True
-        return head[4:8] in BOXES and last_box_end(file, size) > size
+        return head[4:8] in BOXES and _last_box_end(file, size) > size
 
 
-def segment_end(head: bytes) -> int:
+def _segment_end(head: bytes) -> int:
     """Where the segment of a Matroska file ends; 0 where it does not say.
 
     Source: RFC 8794, section 4 (variable-size integers), and RFC 9559, section 4.
@@ -61,7 +61,7 @@ def segment_end(head: bytes) -> int:
     return 0 if size == unknown else at + length + size
 
 
-def last_box_end(file: BinaryIO, size: int) -> int:
+def _last_box_end(file: BinaryIO, size: int) -> int:
     """Where the boxes of an MP4 or QuickTime file end by what they state.
 
     Source: ISO/IEC 14496-12, section 4.2.

@@ -97,7 +97,7 @@ class Connection:
         """When the last packet came, also one that was left out; at first, when this began."""
         self.blind_s: float | None = None
         """Since when a picture is waited for that can be decoded without those before it."""
-        host, port = host_and_port(address)
+        host, port = _host_and_port(address)
         self._sockets = Sockets(host, port)
         threading.Thread(target=self._run, name="camera", daemon=True).start()
 
@@ -235,12 +235,12 @@ class Connection:
 
     def _catch_up(self, oldest: Arrived) -> None:
         """Leave out what is too old, as far as the next picture that needs none before it."""
-        if not is_old(oldest, BEHIND_S):
+        if not _is_old(oldest, BEHIND_S):
             return
         keys = [n for n, one in enumerate(self._packets) if n and one.packet.is_keyframe]
         count = max(keys, default=0)
         is_missed = oldest.arrived_ns >= self._wanted_ns
-        if not keys and is_missed and is_old(oldest, FAR_BEHIND_S):
+        if not keys and is_missed and _is_old(oldest, FAR_BEHIND_S):
             self.blind_s, count = time.monotonic(), len(self._packets)
         self.skipped += self._leave_out(count)
 
@@ -251,12 +251,12 @@ class Connection:
         return sum(one.arrived_ns >= self._wanted_ns for one in left_out)
 
 
-def is_old(arrived: Arrived, limit_s: float) -> bool:
+def _is_old(arrived: Arrived, limit_s: float) -> bool:
     """Whether a packet has waited for so long."""
     return time.monotonic_ns() - arrived.arrived_ns > limit_s * 1e9
 
 
-def host_and_port(address: Address) -> tuple[str | None, int | None]:
+def _host_and_port(address: Address) -> tuple[str | None, int | None]:
     """Where a camera's one connection goes; None for what has several or none."""
     if address.kind != "camera" or address.format is not None:
         return None, None

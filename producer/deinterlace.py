@@ -35,7 +35,7 @@ class FieldFilter:
         if self._filters is not None and not self._filters.takes(frame):
             yield from self.flush()
         if self._filters is None and frame.interlaced_frame:
-            self._filters = deinterlacer_for(frame)
+            self._filters = _deinterlacer_for(frame)
         if self._filters is None:
             yield frame
         else:
@@ -48,7 +48,7 @@ class FieldFilter:
             yield from filters.flush()
 
 
-def deinterlacer_for(frame: av.VideoFrame) -> Deinterlacer | None:
+def _deinterlacer_for(frame: av.VideoFrame) -> Deinterlacer | None:
     """A filter for frames like this one; None where it has a size or format that none takes."""
     try:
         return Deinterlacer(frame)
@@ -60,7 +60,7 @@ class Deinterlacer:
     """FFmpeg's bwdif over frames of one size and format; as many come out as go in."""
 
     def __init__(self, frame: av.VideoFrame) -> None:
-        self._shape = shape(frame)
+        self._shape = _shape(frame)
         self._waiting: deque[av.VideoFrame] = deque()
         graph = self._graph = Graph()
         graph.threads = 1
@@ -77,7 +77,7 @@ class Deinterlacer:
 
     def takes(self, frame: av.VideoFrame) -> bool:
         """Whether a frame has the size and format that the filter was made for."""
-        return shape(frame) == self._shape
+        return _shape(frame) == self._shape
 
     def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         """Give a frame in; what is ready comes out, one frame late."""
@@ -105,5 +105,5 @@ class Deinterlacer:
             yield shown
 
 
-def shape(frame: av.VideoFrame) -> tuple[int, int, str]:
+def _shape(frame: av.VideoFrame) -> tuple[int, int, str]:
     return frame.width, frame.height, frame.format.name

@@ -34,11 +34,11 @@ class GifClock:
     def stamp(self, packet: Packet[VideoStream]) -> None:
         """Give the next packet its time and length."""
         packet.pts = packet.dts = self._next
-        packet.duration = round(shown_ms(stated_ms(packet)) / self._tick_ms)
+        packet.duration = round(shown_ms(_stated_ms(packet)) / self._tick_ms)
         self._next += packet.duration
 
 
-def stated_ms(packet: Packet[VideoStream]) -> int:
+def _stated_ms(packet: Packet[VideoStream]) -> int:
     """Milliseconds that a GIF wants one of its pictures to be shown; 0 where it does not say.
 
     Source: Graphics Interchange Format, version 89a, sections 17 to 26.

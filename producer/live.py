@@ -135,7 +135,7 @@ class LiveSource:
         self._times.anchor()
         self._origin_ns = self._start_ns = now_ns
         self._tick_s = now_ns / 1e9
-        return [replace(frame, capture=later(frame.capture, late_ns)) for frame in first]
+        return [replace(frame, capture=_later(frame.capture, late_ns)) for frame in first]
 
     def stop(self) -> None:
         """End the source, from any thread; a wait for a picture is over at once."""
@@ -318,6 +318,6 @@ class LiveSource:
         return time.monotonic_ns() - self._origin_ns
 
 
-def later(capture: Capture | None, by_ns: int) -> Capture | None:
+def _later(capture: Capture | None, by_ns: int) -> Capture | None:
     """The same capture, its latency counted from so much later."""
     return capture and replace(capture, arrived_ns=capture.arrived_ns + by_ns)

@@ -96,7 +96,7 @@ class LiveProducer:
         self._window.finish(EndOfStream(count, self._corrupt, end_ns, self._source.reason))
 
     def _take(self, item: Frame | Gap) -> None:
-        taken, came_ns = self._taken(item), arrived_ns(item)
+        taken, came_ns = self._taken(item), _arrived_ns(item)
         if self._output_sampler.immediate:
             if self._last_ns is not None:
                 self._step_ns = max(1, min(item.pts_ns - self._last_ns, LONGEST_STEP_NS))
@@ -156,7 +156,7 @@ class LiveProducer:
         )  # fmt: skip
 
 
-def arrived_ns(item: Frame | Gap) -> int:
+def _arrived_ns(item: Frame | Gap) -> int:
     """When it came, by `time.monotonic_ns`; a gap comes when it is told."""
     capture = item.capture if isinstance(item, Frame) else None
     return time.monotonic_ns() if capture is None else capture.arrived_ns

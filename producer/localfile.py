@@ -16,12 +16,12 @@ def check_file(path: Path, name: str) -> None:
     Raises:
         SourceError: it is not, in one sentence that says why.
     """
-    reason = complaint(path)
+    reason = _complaint(path)
     if reason:
         raise SourceError(f"cannot read {name}: {reason}")
 
 
-def complaint(path: Path) -> str:
+def _complaint(path: Path) -> str:
     """Why a file cannot be read, or nothing; never blocks, whatever stands there."""
     try:
         status = path.stat()
@@ -30,7 +30,7 @@ def complaint(path: Path) -> str:
     except OSError as error:
         return explain(error)
     if not stat.S_ISREG(status.st_mode):
-        return irregular(status.st_mode)
+        return _irregular(status.st_mode)
     if status.st_size == 0:
         return "the file is empty"
     try:
@@ -40,7 +40,7 @@ def complaint(path: Path) -> str:
     return ""
 
 
-def irregular(mode: int) -> str:
+def _irregular(mode: int) -> str:
     """What stands there instead of a regular file."""
     if stat.S_ISDIR(mode):
         return "it is a folder"

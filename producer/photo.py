@@ -59,7 +59,7 @@ class PhotoSource:
         with opened(address) as image:
             form = (image.format or "").lower()
             turn = image.getexif().get(ORIENTATION_TAG, 1)
-            pixels = rgb_pixels(ImageOps.exif_transpose(image))
+            pixels = _rgb_pixels(ImageOps.exif_transpose(image))
         height, width = pixels.shape[:2]
         self._frame: Frame | None = Frame(0, 0, Picture(pixels, width, height, SRGB))
         self.corrupt = self.missing_ns = 0
@@ -104,7 +104,7 @@ def opened(address: Address) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            if webp_canvas(address.path) > MAX_PIXELS:
+            if _webp_canvas(address.path) > MAX_PIXELS:
                 raise Image.DecompressionBombError  # Pillow takes room for it before it looks
             with Image.open(address.path, formats=FORMATS) as image:
                 yield image
@@ -118,7 +118,7 @@ def opened(address: Address) -> Iterator[Image.Image]:
         raise SourceError(f"cannot read {address.name}: {reason}") from error
 
 
-def webp_canvas(path: Path) -> int:
+def _webp_canvas(path: Path) -> int:
     """Pixels of a moving WebP by its header; 0 for any other file.
 
     Source: RFC 9649, section 2.7.
@@ -140,7 +140,7 @@ def still_or_moving(address: Address) -> Still:
     """
     try:
         with opened(address) as image:
-            moves = is_animated(image)
+            moves = _is_animated(image)
             if image.format == "JPEG" and Path(address.name).suffix.lower() in (".mjpeg", ".mjpg"):
                 return "video"
             if not moves:
@@ -150,7 +150,7 @@ def still_or_moving(address: Address) -> Still:
         return "video"
 
 
-def is_animated(image: Image.Image) -> bool:
+def _is_animated(image: Image.Image) -> bool:
     """Whether there is a second picture to follow the first; what is damaged there may move."""
     if image.format in ("MPO", "TIFF"):
         return False
@@ -160,19 +160,19 @@ def is_animated(image: Image.Image) -> bool:
         return True
 
 
-def rgb_pixels(image: Image.Image) -> Pixels:
+def _rgb_pixels(image: Image.Image) -> Pixels:
     """uint8 (height, width, 3) in sRGB, what is transparent over white."""
     if image.mode.startswith(("I", "F")):
-        return grey_pixels(image)
+        return _grey_pixels(image)
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
         over = image.convert("RGBA")
         ground = Image.new("RGB", over.size, "white")
-        ground.paste(in_srgb(over), mask=over.getchannel("A"))
+        ground.paste(_in_srgb(over), mask=over.getchannel("A"))
         return np.array(ground, np.uint8)
-    return np.array(in_srgb(image), np.uint8)
+    return np.array(_in_srgb(image), np.uint8)
 
 
-def grey_pixels(image: Image.Image) -> Pixels:
+def _grey_pixels(image: Image.Image) -> Pixels:
     """Grey of more than 8 bits: its upper 8, or all of it where it uses no more."""
     values = np.asarray(image).astype(np.float64)
     scale = 257.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 1.0
@@ -180,7 +180,7 @@ def grey_pixels(image: Image.Image) -> Pixels:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def in_srgb(image: Image.Image) -> Image.Image:
+def _in_srgb(image: Image.Image) -> Image.Image:
     """The picture in RGB, opaque, by its colour profile, where it has a usable one."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode != "CMYK":

@@ -66,10 +66,10 @@ class PictureMaker:
         wanted = self._size = self._size or turn.size(*stored)
         upright = turn.size(*stored)
         if upright != wanted:
-            upright = fitted(upright, wanted)
+            upright = _fitted(upright, wanted)
             stored = turn.size(*upright)
         planes = self._planes.make(frame, colour, stored)
-        return Picture(compose(planes, turn, upright, wanted, colour), *wanted, colour)
+        return Picture(_compose(planes, turn, upright, wanted, colour), *wanted, colour)
 
     def _turn_of(self, frame: av.VideoFrame) -> Orientation:
         """The orientation as it was, unless the frame's rotation says that it is another."""
@@ -90,14 +90,14 @@ def square_pixels(size: Size, sar: Fraction) -> Size:
     return size
 
 
-def fitted(size: Size, room: Size) -> Size:
+def _fitted(size: Size, room: Size) -> Size:
     """The largest even size of the same shape that has room there."""
     scale = min(Fraction(room[0], size[0]), Fraction(room[1], size[1]))
     width, height = (max(2, int(side * scale / 2) * 2) for side in size)
     return width, height
 
 
-def compose(planes: Planes, turn: Orientation, size: Size, room: Size, colour: Colour) -> Pixels:
+def _compose(planes: Planes, turn: Orientation, size: Size, room: Size, colour: Colour) -> Pixels:
     """uint8 I420 of the size `room`: the planes turned upright, in the middle, on black."""
     width, height = even(room[0]), even(room[1])
     data = np.empty((height * 3 // 2, width), np.uint8)
@@ -111,11 +111,11 @@ def compose(planes: Planes, turn: Orientation, size: Size, room: Size, colour: C
             whole[:] = value
         turn.apply(plane, whole[y : y + rows, x : x + columns])
     if size == room:
-        repeat_edges(canvas[0], size)
+        _repeat_edges(canvas[0], size)
     return data
 
 
-def repeat_edges(luma: Pixels, size: Size) -> None:
+def _repeat_edges(luma: Pixels, size: Size) -> None:
     """Fill the column and row that an odd size lacks with the one beside it."""
     width, height = size
     if width % 2:

@@ -32,7 +32,7 @@ class PlaneMaker:
         same = size == (frame.width, frame.height)
         form = frame.format
         if form.name in READY and same:
-            return views(frame) or self._from_yuv(frame, colour, size, "nv12")
+            return _views(frame) or self._from_yuv(frame, colour, size, "nv12")
         if is_rgb(form):
             return self._from_rgb(frame, colour, size)
         if has_alpha(form):
@@ -51,7 +51,7 @@ class PlaneMaker:
             frame,
             *size,
             format=form,
-            interpolation=interpolation(frame, size),
+            interpolation=_interpolation(frame, size),
             src_color_range=tag,
             dst_color_range=tag,
             threads=1,
@@ -63,33 +63,33 @@ class PlaneMaker:
         """`via` another format where a frame lies upside down in memory."""
         if via is not None:
             frame = self._scale(frame, colour, (frame.width, frame.height), via)
-        return expect(views(self._scale(frame, colour, size, "yuv420p")))
+        return _expect(_views(self._scale(frame, colour, size, "yuv420p")))
 
     def _from_grey(self, frame: av.VideoFrame, colour: Colour, size: tuple[int, int]) -> Planes:
-        luma = plane(self._scale(frame, colour, size, "gray"), 0)
-        return luma, *neutral(size)
+        luma = _plane(self._scale(frame, colour, size, "gray"), 0)
+        return luma, *_neutral(size)
 
     def _over_black(self, frame: av.VideoFrame, colour: Colour, size: tuple[int, int]) -> Planes:
         """Opacity makes a picture darker and less coloured."""
         scaled = self._scale(frame, colour, size, "yuva420p")
-        alpha = plane(scaled, 3)
+        alpha = _plane(scaled, 3)
         quarter = alpha[::2, ::2]
         black = 0 if colour.full_range else 16
-        luma, blue, red = expect(views(scaled))
+        luma, blue, red = _expect(_views(scaled))
         return (
-            mix(luma, alpha, black),
-            mix(blue, quarter, NEUTRAL),
-            mix(red, quarter, NEUTRAL),
+            _mix(luma, alpha, black),
+            _mix(blue, quarter, NEUTRAL),
+            _mix(red, quarter, NEUTRAL),
         )
 
     def _from_rgb(self, frame: av.VideoFrame, colour: Colour, size: tuple[int, int]) -> Planes:
         """Limited-range YUV by the matrix that the colour names."""
-        how = interpolation(frame, size)
+        how = _interpolation(frame, size)
         if has_alpha(frame.format) or frame.format.has_palette:
-            frame = opaque(self._scaler.reformat(frame, format="rgba", threads=1))
+            frame = _opaque(self._scaler.reformat(frame, format="rgba", threads=1))
         matrix = Colorspace.ITU709 if colour.matrix == 1 else Colorspace.ITU601
-        return expect(
-            views(
+        return _expect(
+            _views(
                 self._scaler.reformat(
                     frame,
                     *size,
@@ -104,49 +104,49 @@ class PlaneMaker:
         )
 
 
-def interpolation(frame: av.VideoFrame, size: tuple[int, int]) -> Interpolation:
+def _interpolation(frame: av.VideoFrame, size: tuple[int, int]) -> Interpolation:
     """Sharp where the size changes, plain where only the format does."""
     same = size == (frame.width, frame.height)
     kind = Interpolation.BILINEAR if same else Interpolation.BICUBIC
     return kind | Interpolation.ACCURATE_RND
 
 
-def plane(frame: av.VideoFrame, index: int) -> Pixels:
+def _plane(frame: av.VideoFrame, index: int) -> Pixels:
     """A view of one plane without the filling at the end of its rows."""
     part = frame.planes[index]
     rows: Pixels = np.frombuffer(memoryview(part), np.uint8)
     return rows.reshape(part.height, part.line_size)[:, : part.width]
 
 
-def views(frame: av.VideoFrame) -> Planes | None:
+def _views(frame: av.VideoFrame) -> Planes | None:
     """Views of a 4:2:0 frame's planes; None where it lies upside down in memory."""
     if any(part.line_size < 0 for part in frame.planes):
         return None
-    return plane(frame, 0), plane(frame, 1), plane(frame, 2)
+    return _plane(frame, 0), _plane(frame, 1), _plane(frame, 2)
 
 
-def expect(planes: Planes | None) -> Planes:
+def _expect(planes: Planes | None) -> Planes:
     """What swscale made always lies the right way up."""
     assert planes is not None  # noqa: S101
     return planes
 
 
-def opaque(frame: av.VideoFrame) -> av.VideoFrame:
+def _opaque(frame: av.VideoFrame) -> av.VideoFrame:
     """An RGBA frame as RGB over black."""
     rgba: Pixels = frame.to_ndarray().astype(np.uint8, copy=False)
     rgb, alpha = rgba[..., :3], rgba[..., 3:]
     if not (alpha == 255).all():
-        rgb = mix(rgb, alpha, 0)
+        rgb = _mix(rgb, alpha, 0)
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
 
 
-def neutral(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
+def _neutral(size: tuple[int, int]) -> tuple[Pixels, Pixels]:
     """Colour planes without colour."""
     part = np.full(((size[1] + 1) // 2, (size[0] + 1) // 2), NEUTRAL, np.uint8)
     return part, part
 
 
-def mix(values: Pixels, alpha: Pixels, ground: int) -> Pixels:
+def _mix(values: Pixels, alpha: Pixels, ground: int) -> Pixels:
     """Values over a ground, as opaque as alpha (0..255) says; rounded."""
     wide = values.astype(np.int32) - ground
     return ((wide * alpha + 127) // 255 + ground).astype(np.uint8)

@@ -56,8 +56,8 @@ def readable_formats(path: Path, name: str) -> str:
         SourceError: it is a playlist that names something it must not.
     """
     formats = formats_available - FOLLOWERS - TEXT_ART
-    if is_playlist(path):
-        reason = complaint(path)
+    if _is_playlist(path):
+        reason = _complaint(path)
         if reason:
             raise SourceError(f"cannot read {name}: {reason}")
         formats = formats | CHECKED
@@ -74,10 +74,10 @@ def finished_text(path: Path) -> bytes | None:
         if not file.read(len(HLS)).startswith(HLS):
             return None
         data = HLS + file.read(MOST_BYTES)
-    return None if has_end(os.fsdecode(data)) else data + f"\n{END}\n".encode()
+    return None if _has_end(os.fsdecode(data)) else data + f"\n{END}\n".encode()
 
 
-def has_end(text: str) -> bool:
+def _has_end(text: str) -> bool:
     """Whether a playlist says that nothing follows; one that names only playlists need not."""
     lines = re.split(r"[\r\n]", text)
     return any(line.startswith(END) for line in lines) or not any(
@@ -85,7 +85,7 @@ def has_end(text: str) -> bool:
     )
 
 
-def is_playlist(path: Path) -> bool:
+def _is_playlist(path: Path) -> bool:
     """Whether a file's content is a playlist; what cannot be read is none."""
     try:
         with path.open("rb") as file:
@@ -94,7 +94,7 @@ def is_playlist(path: Path) -> bool:
         return False
 
 
-def complaint(playlist: Path) -> str:
+def _complaint(playlist: Path) -> str:
     """Why a playlist must not be read, or nothing; it looks into the playlists that it names."""
     root = os.path.realpath(playlist.parent)
     if set("?#") & set(str(playlist)):
@@ -105,22 +105,22 @@ def complaint(playlist: Path) -> str:
         if depth > DEEPEST:
             return "it is a playlist that names too many others, one in the other"
         try:
-            text = read_text(path)
-            if depth > 1 and text.startswith(HLS.decode()) and not has_end(text):
+            text = _read_text(path)
+            if depth > 1 and text.startswith(HLS.decode()) and not _has_end(text):
                 return f"it is a playlist that names one without an end ({path.name!r})"
-            names = named_in(text)
-            check_names(names, path.parent, root)
+            names = _named_in(text)
+            _check_names(names, path.parent, root)
         except ValueError as error:
             return f"it is a playlist that {error}"
         except OSError as error:
             return f"it is a playlist, and {explain(error)}"
         found = {path.parent / name for name in names} - seen
         seen |= found
-        waiting += [(file, depth + 1) for file in found if is_playlist(file)]
+        waiting += [(file, depth + 1) for file in found if _is_playlist(file)]
     return ""
 
 
-def read_text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     """All of a playlist.
 
     Raises:
@@ -136,13 +136,13 @@ def read_text(path: Path) -> str:
     return os.fsdecode(data)
 
 
-def named_in(text: str) -> set[str]:
+def _named_in(text: str) -> set[str]:
     """The files that a playlist names, as it writes them.
 
     Raises:
         ValueError: it has a line that cannot be checked.
     """
-    read = names_in_hls if text.startswith(HLS.decode()) else names_in_concat
+    read = _names_in_hls if text.startswith(HLS.decode()) else _names_in_concat
     names = set()
     # Not `splitlines`: FFmpeg knows only these two ends of a line.
     for line in re.split(r"[\r\n]", text):
@@ -152,7 +152,7 @@ def named_in(text: str) -> set[str]:
     return names
 
 
-def names_in_hls(line: str) -> list[str]:
+def _names_in_hls(line: str) -> list[str]:
     """Source: RFC 8216, section 4, and FFmpeg, libavformat/hls.c."""
     if not line.startswith("#"):
         name = line.rstrip(" \t\f\v")
@@ -167,7 +167,7 @@ def names_in_hls(line: str) -> list[str]:
     return names
 
 
-def names_in_concat(line: str) -> list[str]:
+def _names_in_concat(line: str) -> list[str]:
     """Source: FFmpeg, libavformat/concatdec.c."""
     match = CONCAT_LINE.fullmatch(line)
     if match is None:
@@ -175,7 +175,7 @@ def names_in_concat(line: str) -> list[str]:
     return [match["name"]] if match["name"] else []
 
 
-def check_names(names: set[str], folder: Path, root: str) -> None:
+def _check_names(names: set[str], folder: Path, root: str) -> None:
     """Make sure that all names mean files in the root folder, or such that are not there.
 
     folder: of the playlist that holds the names; root: real path of the first playlist's.
@@ -187,16 +187,16 @@ def check_names(names: set[str], folder: Path, root: str) -> None:
     real_folders: dict[str, str] = {}
     for name in sorted(names):
         head, _, last = name.rpartition("/")
-        if is_plain(name):
+        if _is_plain(name):
             # The folders are few, and to follow their links takes long.
             real = real_folders.get(head) or os.path.realpath(folder / head)
             real_folders[head] = real
-            if is_inside(f"{real}/{last}", root):
+            if _is_inside(f"{real}/{last}", root):
                 continue
         raise ValueError(f"names {name[:80]!r}, which is no file in its own folder")
 
 
-def is_plain(name: str) -> bool:
+def _is_plain(name: str) -> bool:
     """Whether FFmpeg takes a name for a relative path that never goes up, and for all of it."""
     if set("?#\\") & set(name):  # FFmpeg takes off what follows the first two
         return False
@@ -204,7 +204,7 @@ def is_plain(name: str) -> bool:
     return ":" not in parts[0] and parts[0] != "" and ".." not in parts
 
 
-def is_inside(path: str, root: str) -> bool:
+def _is_inside(path: str, root: str) -> bool:
     """Whether a path whose folder is a real one leads to a regular file, or to none, in the root.
 
     Raises:

@@ -54,18 +54,18 @@ class Restarts:
         near = [
             (number, restart)
             for number, restart in enumerate(self._found[after:], after)
-            if apart(stamp_s, restart.stamp_s, wrap_s) <= NEAR_S
-            and ahead(guess_s, restart.shift_s, wrap_s) <= OUTLASTS_S
+            if _apart(stamp_s, restart.stamp_s, wrap_s) <= NEAR_S
+            and _ahead(guess_s, restart.shift_s, wrap_s) <= OUTLASTS_S
         ]
-        return min(near, key=lambda item: apart(guess_s, item[1].shift_s, wrap_s), default=None)
+        return min(near, key=lambda item: _apart(guess_s, item[1].shift_s, wrap_s), default=None)
 
 
-def apart(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
+def _apart(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
     """Seconds between two stamps, of which either may have started over."""
-    return abs(ahead(one_s, other_s, wrap_s))
+    return abs(_ahead(one_s, other_s, wrap_s))
 
 
-def ahead(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
+def _ahead(one_s: Fraction, other_s: Fraction, wrap_s: Fraction | None) -> Fraction:
     """By how many seconds the first of two such stamps is later; negative where it is sooner."""
     difference_s = one_s - other_s
     if wrap_s is not None:

@@ -26,7 +26,7 @@ class Sockets:
 
     def __init__(self, host: str | None, port: int | None) -> None:
         self._host, self._port = host, port
-        self._before = open_sockets() if host is not None else set()
+        self._before = _open_sockets() if host is not None else set()
         self._own: set[Handle] = set()
 
     def claim(self) -> None:
@@ -43,8 +43,8 @@ class Sockets:
             return
         with _lock:
             for number, name in self._own or self._new():
-                if name_of(number) == name:
-                    shut(number)
+                if _name_of(number) == name:
+                    _shut(number)
 
     def forget(self) -> None:
         """Nothing may be done to them any more: they are about to be closed."""
@@ -53,21 +53,21 @@ class Sockets:
             self._own, self._host = set(), None
 
     def _new(self) -> set[Handle]:
-        found = open_sockets() - self._before - _claimed
-        return {handle for handle in found if peer_port(handle[0]) == self._port}
+        found = _open_sockets() - self._before - _claimed
+        return {handle for handle in found if _peer_port(handle[0]) == self._port}
 
 
-def open_sockets() -> set[Handle]:
+def _open_sockets() -> set[Handle]:
     """All sockets of this process."""
     try:
         numbers = [int(name) for name in os.listdir(FOLDER)]  # noqa: PTH208 - names alone
     except OSError:
         return set()
-    handles = {(number, name_of(number)) for number in numbers}
+    handles = {(number, _name_of(number)) for number in numbers}
     return {handle for handle in handles if handle[1].startswith("socket:")}
 
 
-def name_of(number: int) -> str:
+def _name_of(number: int) -> str:
     """What a descriptor names; empty where it is closed."""
     try:
         return os.readlink(FOLDER / str(number))  # noqa: PTH115 - the text is wanted
@@ -75,7 +75,7 @@ def name_of(number: int) -> str:
         return ""
 
 
-def peer_port(number: int) -> int | None:
+def _peer_port(number: int) -> int | None:
     """The port at the other end; of one that is still connecting, None would be no answer."""
     try:
         with socket.socket(fileno=os.dup(number)) as copy:
@@ -86,7 +86,7 @@ def peer_port(number: int) -> int | None:
         return None
 
 
-def shut(number: int) -> None:
+def _shut(number: int) -> None:
     """Shut a socket down, without closing it: it is FFmpeg's."""
     try:
         with socket.socket(fileno=os.dup(number)) as copy:

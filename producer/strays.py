@@ -77,18 +77,18 @@ def steadied(
     """The same frames, single damaged stamps mended."""
     strays: Strays[av.VideoFrame] = Strays(time_base, most=1)
     for frame in frames:
-        yield from map(restamped, strays.push(frame, stamp_of(frame)))
-    yield from map(restamped, strays.flush())
+        yield from map(_restamped, strays.push(frame, _stamp_of(frame)))
+    yield from map(_restamped, strays.flush())
 
 
-def stamp_of(frame: av.VideoFrame) -> int | None:
+def _stamp_of(frame: av.VideoFrame) -> int | None:
     """When a frame is shown, in ticks, by the best word on it."""
     return frame.dts if frame.pts is None else frame.pts
 
 
-def restamped(checked: tuple[av.VideoFrame, int | None]) -> av.VideoFrame:
+def _restamped(checked: tuple[av.VideoFrame, int | None]) -> av.VideoFrame:
     """A frame with that stamp."""
     frame, stamp = checked
-    if stamp != stamp_of(frame):
+    if stamp != _stamp_of(frame):
         frame.pts = stamp
     return frame

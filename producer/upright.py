@@ -47,15 +47,15 @@ class Orientation:
         if self == Orientation():
             np.copyto(out, plane)
         elif not self.transposed:
-            fill(out, cv2.flip(plane, FLIPS[signs], dst=out))
+            _fill(out, cv2.flip(plane, FLIPS[signs], dst=out))
         elif signs in TURNS:
-            fill(out, cv2.rotate(plane, TURNS[signs], dst=out))
+            _fill(out, cv2.rotate(plane, TURNS[signs], dst=out))
         else:
             turned = cv2.transpose(plane)
-            fill(out, turned if signs == (1, 1) else cv2.flip(turned, -1))
+            _fill(out, turned if signs == (1, 1) else cv2.flip(turned, -1))
 
 
-def fill(out: Pixels, result: NDArray[Any]) -> None:
+def _fill(out: Pixels, result: NDArray[Any]) -> None:
     """Copy what OpenCV did not write in place, as with rows that do not follow each other."""
     if result is not out:
         np.copyto(out, result)
@@ -76,8 +76,8 @@ def stored_orientation(frame: av.VideoFrame) -> Orientation:
         return Orientation()
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
     if abs(a) + abs(d) < abs(b) + abs(c):
-        return Orientation(True, sign(c), sign(b))
-    return Orientation(False, sign(a), sign(d))
+        return Orientation(True, _sign(c), _sign(b))
+    return Orientation(False, _sign(a), _sign(d))
 
 
 def rotated(counter_clockwise: int) -> Orientation:
@@ -86,5 +86,5 @@ def rotated(counter_clockwise: int) -> Orientation:
     return Orientation(*quarters[round(counter_clockwise / 90) % 4])
 
 
-def sign(value: int) -> int:
+def _sign(value: int) -> int:
     return -1 if value < 0 else 1

@@ -63,7 +63,7 @@ class FrameWindow:
         with self._changed:
             self._check_open()
             self._frames.append(item)
-            self._bytes += nbytes(item)
+            self._bytes += _nbytes(item)
             while self._bytes > self._limit_bytes and self._kept < len(self._frames) - 1:
                 self._strip(self._kept)
                 self._kept += 1
@@ -113,7 +113,7 @@ class FrameWindow:
 
     def release(self) -> None:
         with self._changed:
-            self._bytes -= nbytes(self._frames.popleft())
+            self._bytes -= _nbytes(self._frames.popleft())
             self._kept = max(1, self._kept - 1)
             self._blocked = False  # until the producer has tried again
             self._changed.notify_all()
@@ -138,6 +138,6 @@ class FrameWindow:
             raise Closed
 
 
-def nbytes(item: WaitingFrame | WaitingGap) -> int:
+def _nbytes(item: WaitingFrame | WaitingGap) -> int:
     """What it holds in memory."""
     return item.nbytes if isinstance(item, WaitingFrame) else 0

@@ -43,29 +43,29 @@ def accuracy(confusion: Counts) -> Float64s:
     return _share(_right(confusion).sum(-1), confusion.sum((-2, -1)))
 
 
-def recalls(confusion: Counts) -> Float64s:
+def _recalls(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): per label, the share that was told right; 0 without a row."""
     return _share(_right(confusion), confusion.sum(-1))
 
 
-def precisions(confusion: Counts) -> Float64s:
+def _precisions(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): per answer, the share that was right; 0 where it was not given."""
     return _share(_right(confusion), confusion.sum(-2))
 
 
-def f1_scores(confusion: Counts) -> Float64s:
+def _f1_scores(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (..., 7): harmonic means of precision and recall."""
     return _share(2 * _right(confusion), confusion.sum(-1) + confusion.sum(-2))
 
 
 def macro_recall(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
-    return np.asarray(recalls(confusion).mean(-1))
+    return np.asarray(_recalls(confusion).mean(-1))
 
 
 def macro_f1(confusion: Counts) -> Float64s:
     """(..., 7, 7) -> (...): the mean over the classes, each worth the same."""
-    return np.asarray(f1_scores(confusion).mean(-1))
+    return np.asarray(_f1_scores(confusion).mean(-1))
 
 
 def class_scores(confusion: Counts) -> dict[str, ClassScore]:
@@ -74,9 +74,9 @@ def class_scores(confusion: Counts) -> dict[str, ClassScore]:
         EXPRESSIONS,
         confusion.sum(1).tolist(),
         _right(confusion).tolist(),
-        recalls(confusion).tolist(),
-        precisions(confusion).tolist(),
-        f1_scores(confusion).tolist(),
+        _recalls(confusion).tolist(),
+        _precisions(confusion).tolist(),
+        _f1_scores(confusion).tolist(),
         strict=True,
     )
     return {name: ClassScore(*figures) for name, *figures in table}

@@ -51,7 +51,7 @@ def write_report(weights: Path, recipe: Recipe, data: Path, device: str = "cpu")
     info = read_info(weights)
     public = load_split(data, "PublicTest", official=recipe.official_counts)
     found = ask(weights, public.images, ScoringOptions(device=device))
-    page = report_page(
+    page = _report_page(
         info, recipe, _epochs(weights.parent), found.logits, public.labels, found.temperature
     )
     path = weights.parent / REPORT_FILE
@@ -59,7 +59,7 @@ def write_report(weights: Path, recipe: Recipe, data: Path, device: str = "cpu")
     return f"report: {path}"
 
 
-def report_page(
+def _report_page(
     info: WeightsInfo,
     recipe: Recipe,
     epochs: list[dict[str, str]],

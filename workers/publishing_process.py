@@ -76,7 +76,7 @@ def packed(picture: EncodedPicture) -> bytes:
     return head + picture.data
 
 
-def unpacked(pipe: BinaryIO) -> EncodedPicture | None:
+def _unpacked(pipe: BinaryIO) -> EncodedPicture | None:
     """The next picture out of the pipe; None at its end."""
     head = pipe.read(_HEAD.size)
     if len(head) < _HEAD.size:
@@ -86,10 +86,10 @@ def unpacked(pipe: BinaryIO) -> EncodedPicture | None:
     return EncodedPicture(data, pts, duration, bool(is_key)) if len(data) == size else None
 
 
-def publish(pipe: BinaryIO) -> None:
+def _publish(pipe: BinaryIO) -> None:
     """Send all that comes; raises what FFmpeg raises, or dies of its alarm."""
     connection = Connection.from_line(pipe.readline())
-    first = unpacked(pipe)
+    first = _unpacked(pipe)
     if first is None:
         return
     container = av.open(
@@ -102,14 +102,14 @@ def publish(pipe: BinaryIO) -> None:
         container.mux(packet_of(picture, stream, first.pts))
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.write(sys.stdout.fileno(), ARRIVED)
-        picture = unpacked(pipe)
+        picture = _unpacked(pipe)
     _close(container, connection.stall_s)
 
 
 def main() -> None:
     """Publish what standard input says; one line on standard error says why it failed."""
     try:
-        publish(sys.stdin.buffer)
+        _publish(sys.stdin.buffer)
     except (OSError, av.error.FFmpegError) as error:
         # FFmpeg's own text holds the URL with its password.
         sys.stderr.write(reason(error.errno, error.strerror or type(error).__name__))

@@ -33,7 +33,7 @@ class StalePicture:
         """A dark copy of the picture that says for how long there has been no other."""
         if self._made is None or self._source is not picture or self._seconds != seconds:
             self._source, self._seconds = picture, seconds
-            self._made = marked(picture, f"no signal for {spell(seconds)}")
+            self._made = _marked(picture, f"no signal for {spell(seconds)}")
         return self._made
 
 
@@ -44,7 +44,7 @@ def spell(seconds: int) -> str:
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
-def marked(picture: Picture, text: str) -> Picture:
+def _marked(picture: Picture, text: str) -> Picture:
     """A dark copy with a line of text in its middle."""
     copy = replace(picture, data=picture.data.copy())
     if copy.layout == "rgb":

@@ -23,7 +23,7 @@ def without_password(url: str) -> str:
         return f"{url.split('://')[0]}://(an address that is not valid)"
     user, at, host = parts.netloc.rpartition("@")
     path, query, fragment = parts.path, parts.query, parts.fragment
-    if not at and "@" in url and not port_is_number(host):
+    if not at and "@" in url and not _port_is_number(host):
         # A password with an unquoted slash or the like: hide all of it.
         host, path, query, fragment = url.rpartition("@")[2], "", "", ""
     if at:
@@ -46,7 +46,7 @@ def without_stream_key(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{application}/***", parts.query, ""))
 
 
-def port_is_number(host: str) -> bool:
+def _port_is_number(host: str) -> bool:
     """Whether what stands behind the last colon of a host can be a port."""
     port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
     return not port or port.isdigit()

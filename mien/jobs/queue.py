@@ -100,7 +100,7 @@ class Jobs:
             TransportError: the server does not answer.
         """
         job = job or uuid.uuid4().hex[:12]
-        check_id(job)
+        _check_id(job)
         if webhook is not None:
             check_webhook(webhook)
         shown, sealed = hide(request, secret)
@@ -125,7 +125,7 @@ class Jobs:
 
     def has(self, job: str) -> bool:
         """Whether there is a job of this id; raises `UsageError` where the id is not valid."""
-        check_id(job)
+        _check_id(job)
         return self.store.get(job) is not None
 
     def find(self, job: str) -> JobRecord:
@@ -134,7 +134,7 @@ class Jobs:
         Raises:
             UsageError: there is no such job.
         """
-        check_id(job)
+        _check_id(job)
         record = self.store.get(job)
         if record is None:
             raise UsageError(f"there is no job {job} (any more) on the server at {self._name}")
@@ -296,7 +296,7 @@ class Jobs:
             raise self.store.server.failure(error) from error
 
 
-def check_id(job: str) -> None:
+def _check_id(job: str) -> None:
     """Raises `UsageError` for what is not valid as a job's id."""
     if not _ID.fullmatch(job):
         raise UsageError("an id has up to 64 letters, digits, dashes and underscores")

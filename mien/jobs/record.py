@@ -106,14 +106,14 @@ class JobRecord:
         """Those that a camera's attempts have left, with or without an end."""
         outputs = self.request["outputs"] if "output" in self.left_behind else []
         targets = [parse_target(str(output["target"])) for output in outputs]
-        return [path for path in targets if isinstance(path, Path) and is_playlist(path)]
+        return [path for path in targets if isinstance(path, Path) and _is_playlist(path)]
 
     @property
     def outputs(self) -> list[str]:
         """Paths of the files that are in place."""
         targets: list[str] = [str(output["target"]) for output in self.request.get("outputs", [])]
         places: dict[Artifact, list[str | None]] = {
-            "output": [segments_of(name) if self.is_camera else name for name in targets],
+            "output": [_segments_of(name) if self.is_camera else name for name in targets],
             "results": [self.request.get("results")],
             "report": [self.request.get("report")],
         }
@@ -152,15 +152,15 @@ def record_from_json(text: bytes) -> JobRecord:
         raise ValueError("this is no job record") from error
 
 
-def segments_of(target: str) -> str:
+def _segments_of(target: str) -> str:
     """The names of the files that a camera's output is recorded into; others keep theirs."""
     path = parse_target(target)
-    if isinstance(path, str) or is_playlist(path):
+    if isinstance(path, str) or _is_playlist(path):
         return target
     return str(path.with_name(f"{path.stem}-*{path.suffix}"))
 
 
-def is_playlist(path: Path) -> bool:
+def _is_playlist(path: Path) -> bool:
     return path.suffix.lower() == ".m3u8"
 
 
