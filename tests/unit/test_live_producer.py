@@ -73,6 +73,7 @@ def test_a_frame_that_waits_for_the_next_one_is_sent_to_be_analysed_at_once() ->
     source = Script([frame(0), frame(1), frame(2)])
     handed_on = run(source, ConstantRate(Fraction(10)))
     assert source.sent == [1, 1, 1]
+    assert len(handed_on) == 3
     assert all(isinstance(item, WaitingFrame) and item.analysed for item in handed_on)
 
 
