@@ -9,6 +9,7 @@ import contextlib
 import io
 import lzma
 import tarfile
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -31,10 +32,14 @@ OFFICIAL_COUNTS = {"Training": 28_709, "PublicTest": 3_589, "PrivateTest": 3_589
 """Rows of each split in the data set as published."""
 
 _UNREADABLE = (
-    OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, lzma.LZMAError,
+    OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile, lzma.LZMAError,
     tarfile.TarError, ImportError, pd.errors.ParserError,
 )  # fmt: skip
 """What comes of files that are no CSV; pandas unpacks by their extension."""
+
+_NO_CACHE = (*_UNREADABLE, KeyError, TypeError, tokenize.TokenError)
+"""The same of an archive of arrays: a lone array is of another type, and numpy reads what stands
+before the numbers as Python."""
 
 _SIDE_PX = 48
 _COLUMNS = ("emotion", "pixels", "Usage")
@@ -153,8 +158,7 @@ def _read_cache(cache: Path, stamp: npt.NDArray[np.int64] | None) -> dict[str, S
                 for split in SPLITS
                 if f"{split}_labels" in stored
             }
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
-        # TypeError: a lone array instead of an archive
+    except _NO_CACHE:
         return None
     return splits if splits and all(map(_is_sound, splits.values())) else None
 

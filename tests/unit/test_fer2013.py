@@ -159,6 +159,37 @@ def test_a_lone_array_is_no_cache(tmp_path: Path) -> None:
         load_split(path, "Training")
 
 
+def _directory_byte(content: bytes, place: int, value: int) -> bytes:
+    """The zip file with another value in the directory's last entry."""
+    at = content.rindex(b"PK\x01\x02") + place
+    return content[:at] + bytes([value]) + content[at + 1 :]
+
+
+ZIP_DAMAGES: list[Callable[[bytes], bytes]] = [
+    lambda content: _directory_byte(content, 6, 255),  # made for a later version
+    lambda content: _directory_byte(content, 8, 1),  # encrypted
+    lambda content: _directory_byte(content, 10, 77),  # packed in a way that nobody knows
+]
+
+
+@pytest.mark.parametrize(
+    "damage", [*ZIP_DAMAGES, lambda content: content.replace(b"(2, 48, 48), }", b"(2, 48, 48),  ")]
+)
+def test_a_cache_that_is_damaged_in_its_headers_is_made_again(
+    small: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    load_split(small, "Training")
+    cache = small.with_name("fer2013.csv.cache.npz")
+    damaged = damage(cache.read_bytes())
+    assert damaged != cache.read_bytes()
+    cache.write_bytes(damaged)
+    with pytest.raises(SourceError, match="damaged, or no cache"):
+        load_split(cache, "Training")
+    in_a_new_process()
+    assert load_split(small, "Training").labels.tolist() == [3, 6]
+    assert load_split(cache, "Training").labels.tolist() == [3, 6]
+
+
 def packed(kind: str) -> bytes:
     """A text file of one row in a container that pandas knows, for one without any."""
     text, buffer = f"emotion,pixels,Usage\n{_row(0, 'Training')}\n".encode(), io.BytesIO()
@@ -190,6 +221,8 @@ def test_a_packed_csv_is_read_and_a_broken_one_is_refused(tmp_path: Path, kind: 
         lambda content: content[:middle] + bytes(8) + content[middle + 8 :],
         lambda content: content[: len(content.rstrip(b"\0")) - 12],  # a tape's end is padding
     ]
+    if kind == "zip":
+        damages += ZIP_DAMAGES
     for damage in damages:
         path.write_bytes(damage(whole))
         with pytest.raises(SourceError):
