@@ -7,6 +7,7 @@ they cost nothing and batch norm's variances may be small) and single precision 
 import dataclasses
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class WeightsInfo:
     architecture: str
     """One of `model.vgg.ARCHITECTURES`."""
     input_size_px: int
-    """Side of the picture that the network expects, at least 32."""
+    """Side of the picture that the network expects, 32 to 64."""
     mean: float
     """Taken off pixels in [0, 1]."""
     std: float
@@ -276,9 +277,9 @@ def _info_of(path: Path, header: dict[str, Any]) -> WeightsInfo:
     try:
         values = json.loads(text)
         info = WeightsInfo(**{**values, "labels": tuple(values["labels"])})
-    except (ValueError, TypeError, KeyError) as error:
+        _check_info(path, info)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"the weights {path} have no usable description") from error
-    _check_info(path, info)
     return info
 
 
@@ -287,9 +288,12 @@ def _check_info(path: Path, info: WeightsInfo) -> None:
         raise WeightsError(f"the weights {path} are for {info.architecture}, which is unknown")
     if info.labels != EXPRESSIONS:
         raise WeightsError(f"the weights {path} tell other expressions: {', '.join(info.labels)}")
-    usable = info.input_size_px >= 32 and info.std > 0
-    if not usable or any(value <= 0 for value in info.temperatures.values()):
-        raise WeightsError(f"the weights {path} have no usable input size, std or temperature")
+    divisors = (info.std, *info.temperatures.values())
+    usable = type(info.input_size_px) is int and 32 <= info.input_size_px <= 64
+    if not usable or not all(map(math.isfinite, (info.mean, *divisors))) or min(divisors) <= 0:
+        raise WeightsError(
+            f"the weights {path} have no usable input size, mean, std or temperature"
+        )
 
 
 def _tensor_sha256(path: Path, content: bytes) -> str:

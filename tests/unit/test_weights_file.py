@@ -155,6 +155,14 @@ def test_safetensors_of_other_people_are_refused(saved: Path, tmp_path: Path) ->
         ({"architecture": "vgg13"}, "of vgg13"),
         ({"std": 0.0}, "std"),
         ({"temperatures": {"single": 0.0}}, "temperature"),
+        ({"temperatures": {"single": float("nan")}}, "temperature"),
+        ({"mean": float("inf")}, "mean"),
+        ({"input_size_px": 10**6}, "input size"),
+        ({"input_size_px": 44.5}, "input size"),
+        ({"input_size_px": "44"}, "input size"),
+        ({"mean": "a"}, "no usable description"),
+        ({"temperatures": [1.0]}, "no usable description"),
+        ({"architecture": 11}, "no usable description"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(
