@@ -195,4 +195,5 @@ def _table(rows: Mapping[str, str]) -> str:
 
 
 def _text(value: str) -> str:
-    return html.escape(value)
+    # a recipe is called as its file is, whose name may be no proper text
+    return html.escape(value).encode("utf-8", "backslashreplace").decode()

@@ -1,6 +1,7 @@
 """What the page on a run tells of its data and its recipe."""
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +107,13 @@ def test_weights_that_tell_nothing_of_their_rows_have_a_page(
     network, info = load_weights(out / "vgg11.safetensors")
     save_weights(out / "vgg11.safetensors", network, dataclasses.replace(info, metrics={}))
     assert "<h2>Data</h2>" not in _page(out / "vgg11.safetensors", TINY.with_epochs(1), data)
+
+
+def test_a_recipe_whose_name_is_no_proper_text_has_a_page(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(run, tmp_path / "run"))
+    network, info = load_weights(out / "vgg11.safetensors")
+    named = dataclasses.replace(info, recipe=os.fsdecode(b"caf\xe9"))
+    save_weights(out / "vgg11.safetensors", network, named)
+    assert r"<h1>caf\udce9</h1>" in _page(out / "vgg11.safetensors", TINY, data)
