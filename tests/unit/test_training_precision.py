@@ -22,7 +22,8 @@ CPU = torch.device("cpu")
 
 def _processor(monkeypatch: pytest.MonkeyPatch, kept_to: str = "AVX512", **able: bool) -> None:
     """kept_to: the instructions that torch may use of those that there are."""
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **able})
+    able = {"avx2": True} | able
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: kept_to)
 
 
