@@ -24,4 +24,4 @@ def layout_of(context: AudioCodecContext) -> av.AudioLayout:
 
 def has_own_order(layout: av.AudioLayout) -> bool:
     """Whether the channels are named, but in none of the orders that FFmpeg has a name for."""
-    return "(" in layout.name
+    return " channels (" in layout.name  # such as "2 channels (FR+FL)"; "5.1(side)" is a name

@@ -72,6 +72,20 @@ def test_sound_that_changes_its_channels_goes_on(tmp_path: Path) -> None:
     assert sounds == pytest.approx(flashes, abs=0.06)
 
 
+@pytest.mark.parametrize(
+    ("extension", "audio"),
+    [("webm", "ac3 transcoded to opus"), ("flv", "ac3 transcoded to aac")],
+)
+def test_sound_with_speakers_at_the_sides_is_mixed(
+    tmp_path: Path, extension: str, audio: str
+) -> None:
+    source = make_source(tmp_path / "in.mkv", "ac3", layout="5.1(side)")
+    summary = remake(source, tmp_path / f"out.{extension}")
+    assert (summary.audio, summary.notes) == ([audio], [])
+    flashes, sounds = flashes_and_beeps(tmp_path / f"out.{extension}")
+    assert sounds == pytest.approx(flashes, abs=0.02)
+
+
 def test_a_pause_of_eight_channels_is_silent(tmp_path: Path) -> None:
     source = make_source(tmp_path / "in.mkv", "aac", layout="7.1")
     remake(source, tmp_path / "out.avi", Packets(source, pause_s=(0.6, 1.15)))
