@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -46,6 +49,8 @@ def analyze(
     Raises:
         mien.contract.errors.MienError: says in one sentence what is wrong.
     """
+    if not isinstance(source, str | PathLike):
+        raise UsageError(f"source is a path or a URL, not a {type(source).__name__}")
     every_frame = analyze_fps is None or analyze_fps == "all"
     try:
         rate = None if every_frame else parse_rate(str(analyze_fps))
@@ -53,14 +58,14 @@ def analyze(
         raise UsageError(f"analyze_fps: {error}") from None
     analysis = AnalysisRequest(
         analyze_fps=rate,
-        analyze_size_px=analyze_size,
+        analyze_size_px=_plain(analyze_size),
         detector=detector,
-        min_face_px=min_face,
-        min_confidence=min_confidence,
+        min_face_px=_plain(min_face),
+        min_confidence=_plain(min_confidence),
         weights=str(weights),
         views=views,
-        smoothing_s=smoothing,
-        abstain=abstain,
+        smoothing_s=_plain(smoothing),
+        abstain=_plain(abstain),
     )
     table = Table(abstains=abstain is not None)
     try:
@@ -68,3 +73,10 @@ def analyze(
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()
+
+
+def _plain(number: Any) -> Any:
+    """A number as JSON takes it, which knows neither numpy's nor fractions."""
+    if isinstance(number, Integral):
+        return int(number)
+    return float(number) if isinstance(number, Real) else number

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 from inspect import signature
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -56,6 +58,27 @@ def test_a_photo_gives_one_row_and_a_photo_without_faces_one_empty_row(tmp_path:
     (empty,) = mien.analyze(tmp_path / "wall.png").to_dict("records")
     assert empty["frame"] == 0
     assert mien.analyze(tmp_path / "wall.png")["track"].isna().all()
+
+
+def test_numbers_may_be_those_of_tables_and_fractions(tmp_path: Path) -> None:
+    Image.fromarray(face_photo()).save(tmp_path / "face.jpg")
+    height = mien.analyze(tmp_path / "face.jpg").eval("y2 - y1").min()
+    table = mien.analyze(
+        tmp_path / "face.jpg",
+        analyze_size=np.int64(640),
+        min_face=np.float32(height / 2),
+        min_confidence=np.float32(0.9),
+        smoothing=np.int64(0),
+        abstain=Fraction(1, 2),  # type: ignore[arg-type]
+    )
+    assert table["uncertain"].tolist() == [False]
+
+
+@pytest.mark.parametrize("wrong", [0, None, b"clip.mp4", np.zeros((3, 4, 3), np.uint8), ["a.mp4"]])
+def test_what_is_neither_path_nor_url_is_told_by_its_kind(wrong: object) -> None:
+    kind = type(wrong).__name__
+    with pytest.raises(UsageError, match=f"^source is a path or a URL, not a {kind}$"):
+        mien.analyze(wrong)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_is_told_in_one_sentence(tmp_path: Path) -> None:
