@@ -50,7 +50,7 @@ def cli() -> None:
 @analysis_options
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 def run(source: str, quiet: bool, **options: Any) -> None:
-    """Annotate a video, a photo, an URL or a camera, in this process, without a server.
+    """Annotate a video, photo, URL or camera without a server.
 
     INPUT is read to its end; the annotated picture is written to the file that -o names, by its
     extension (mp4, mov, mkv, webm, ...; a photo gives a photo).
@@ -69,9 +69,9 @@ def run(source: str, quiet: bool, **options: Any) -> None:
 @click.argument("source", metavar="INPUT")
 @analysis_options
 def bench(source: str, **options: Any) -> None:
-    """Measure how fast this machine is on INPUT, and where the time goes.
+    """Measure how fast this machine is on your own video.
 
-    INPUT is read twice, encoded into a temporary file and thrown away.
+    And where the time goes. INPUT is read twice, encoded into a temporary file and thrown away.
     """
     request = request_without_output(source, options)
     from mien.bench import bench as measure
@@ -92,7 +92,10 @@ def bench(source: str, **options: Any) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def import_checkpoint(source: Path, output: Path, overwrite: bool) -> None:
-    """Turn a checkpoint of the common FER2013 training scripts into weights for mien."""
+    """Turn a checkpoint of common scripts into weights.
+
+    Those that train VGG networks on FER2013 and leave a `model_state.pth.tar`.
+    """
     from mien.contract.atomic import check_target
     from model.import_checkpoint import import_checkpoint as convert
 

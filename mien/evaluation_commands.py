@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.options import DEVICE, VIEWS, with_options
+from mien.standard_streams import say
 
 if TYPE_CHECKING:
     from training.scoring import ScoringOptions
@@ -107,10 +108,10 @@ def evaluate(
     weights: tuple[str, ...], data: Path, split: str, average: Any, compare: tuple[str, ...],
     json_file: Path | None, overwrite: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Score weights on a split of FER2013: overall, expression by expression, and how sure.
+    """Score weights on a split of FER2013.
 
-    Rates in OUT are plain fractions. Nothing is fitted here: temperatures are those that the
-    weights hold (see `mien calibrate`).
+    Overall, expression by expression, and how sure they are. Rates in OUT are plain fractions.
+    Nothing is fitted here: temperatures are those that the weights hold (see `mien calibrate`).
     """
     from mien.contract.atomic import check_target, write_whole
     from training.evaluate import evaluate as score
@@ -123,7 +124,8 @@ def evaluate(
             weights, data, split, _scoring(options),
             rivals=compare, average=average, on_start=on_start,
         )  # fmt: skip
-    click.echo(found.text())
+    for line in found.lines():
+        say(line)
     click.echo(f"mien: took {time.monotonic() - begin_s:.0f} s", err=True)
     if json_file is not None:
         write_whole(json_file, found.to_json(), overwrite=overwrite)
@@ -149,10 +151,11 @@ def evaluate(
 @_scoring_options
 @click.option("--overwrite", is_flag=True, help="Replace it if it is there already.")
 def calibrate(weights: str, data: Path, output: Path, overwrite: bool, **options: Any) -> None:
-    """Fit the temperatures of weights, so that probabilities mean what they say.
+    """Fit the temperatures of weights.
 
-    One for each of the views, on one half of PublicTest; how good they are is told by the other
-    half, and kept in the weights. `run` divides logits by them.
+    With them probabilities mean what they say. One for each of the views, on one half of
+    PublicTest; how good they are is told by the other half, and kept in the weights. `run`
+    divides logits by them.
     """
     from mien.contract.atomic import check_target
     from training.calibration import calibrate as fit

@@ -61,13 +61,13 @@ _job_options = with_options(
 @click.argument("source", metavar="INPUT")
 @_job_options
 def submit(source: str, **options: Any) -> None:
-    """Have INPUT annotated by the workers of a server; prints the job's id.
+    """Have INPUT annotated by the workers of a server.
 
-    Takes the options of `run`; but where the networks run and how many pictures share a batch is
-    for the analyzers to say, so --device and --batch do nothing here. Paths have to mean the same
-    here and for the workers, since they are looked at here first. INPUT `-` reads the input's
-    address from standard input, which keeps a password off the command line; it is then sealed with
-    the secret in MIEN_SECRET.
+    Prints the job's id. Takes the options of `run`; but where the networks run and how many
+    pictures share a batch is for the analyzers to say, so --device and --batch do nothing here.
+    Paths have to mean the same here and for the workers, since they are looked at here first.
+    INPUT `-` reads the input's address from standard input, which keeps a password off the
+    command line; it is then sealed with the secret in MIEN_SECRET.
     """
     _enqueue(source, options, attached=False)
 
@@ -76,14 +76,15 @@ def submit(source: str, **options: Any) -> None:
 @click.argument("source", metavar="CAMERA")
 @_job_options
 def attach(source: str, **options: Any) -> None:
-    """Have a camera annotated by the workers until somebody ends it; prints the job's id.
+    """Have a camera annotated until somebody ends it.
 
-    CAMERA is an rtsp:// or http(s):// address, or a webcam (/dev/video0) of the stream worker's
-    machine; `-` reads it from standard input, and an address with a password is sealed with the
-    secret in MIEN_SECRET. Takes the options of `submit`; -o may be given several times. A file is
-    recorded in parts of --segment (10m by default), each of them playable while it grows. The
-    camera need not be there yet: it is tried for ever, or for --give-up-after. `mien cancel` ends
-    the job, and leaves every output complete.
+    By the workers of a server; prints the job's id. CAMERA is an rtsp:// or http(s):// address,
+    or a webcam (/dev/video0) of the stream worker's machine; `-` reads it from standard input,
+    and an address with a password is sealed with the secret in MIEN_SECRET. Takes the options
+    of `submit`; -o may be given several times. A file is recorded in parts of --segment (10m by
+    default), each of them playable while it grows. The camera need not be there yet: it is
+    tried for ever, or for --give-up-after. `mien cancel` ends the job, and leaves every output
+    complete.
     """
     _enqueue(source, options, attached=True)
 
@@ -151,7 +152,10 @@ def status(job: str, redis_url: str, as_json: bool) -> None:
 @click.argument("job", metavar="ID")
 @SERVER
 def cancel(job: str, redis_url: str) -> None:
-    """End a job; a file's output is removed, a camera's is finished."""
+    """End a job.
+
+    A file's output is removed, a camera's is finished.
+    """
     with _jobs(redis_url) as jobs:
         record = jobs.cancel(job)
     click.echo(f"{job} {record.state}" if record.over else f"{job} is being cancelled")

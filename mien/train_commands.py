@@ -9,6 +9,7 @@ import click
 
 from mien.evaluation_commands import DATA, scoring_progress, use_cores
 from mien.options import DEVICE, VIEW_NAMES
+from mien.standard_streams import say
 
 if TYPE_CHECKING:
     from mien.contract.analyses import Views
@@ -76,10 +77,11 @@ def train(
     epochs: int | None, seed: int | None, soft_labels_file: Path | None, compiled: bool | None,
     threads: int | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Train a network on FER2013; the best by PublicTest is kept.
+    """Train a network on FER2013.
 
-    The recipe is a TOML file or one of those that come with mien; it decides the result. A run that
-    was stopped in any way goes on with --resume, and ends with the same weights.
+    What is best by PublicTest is kept. The recipe is a TOML file or one of those that come with
+    mien; it decides the result. A run that was stopped in any way goes on with --resume, and
+    ends with the same weights.
     """
     from training.distill import with_soft_labels
     from training.recipe_file import load_recipe
@@ -95,7 +97,7 @@ def train(
         chosen = chosen.with_epochs(epochs)
     if soft_labels_file is not None:
         chosen = with_soft_labels(chosen, soft_labels_file)
-    run = RunSettings(out=out, report=click.echo, device=place, **options)
+    run = RunSettings(out=out, report=say, device=place, **options)
     weights = run_training(chosen, data, run)
     _finish(chosen, weights, data, place)
 
@@ -137,7 +139,10 @@ def soft_labels(
     teachers: tuple[str, ...], data: Path, output: Path, views: Views, in_sample: bool,
     device: str, threads: int | None, overwrite: bool,
 ) -> None:  # fmt: skip
-    """Write what teachers say of the Training rows, as a rule those not learned from."""
+    """Write what teachers say of the Training rows.
+
+    As a rule each is asked about those that it has not learned from.
+    """
     from mien.contract.atomic import check_target
     from training.fer2013 import load_split
     from training.soft_labels import make_soft_labels
@@ -153,9 +158,9 @@ def soft_labels(
         views=views,
         device=place,
         overwrite=overwrite,
-        report=click.echo,
+        report=say,
     )
-    click.echo(f"{output}: sha256 {digest}")
+    say(f"{output}: sha256 {digest}")
 
 
 @click.command()
@@ -171,8 +176,9 @@ def distill(
     recipe: str, data: Path, out: Path, device: str, changes: tuple[str, ...],
     threads: int | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Train the recipe's teachers on every fold, ask them, and train the student.
+    """Train teachers, and a student that they teach.
 
+    First the recipe's teachers, on every fold, then the student, which learns what they say.
     The same command again goes on where it was stopped. --set is for the student alone.
     """
     from training.distill import distill as run_distillation
@@ -180,9 +186,7 @@ def distill(
 
     place = _prepare(device, threads)
     chosen = load_recipe(recipe, changes)
-    student, weights = run_distillation(
-        chosen, data, out, device=place, report=click.echo, **options
-    )
+    student, weights = run_distillation(chosen, data, out, device=place, report=say, **options)
     _finish(student, weights, data, place)
 
 
@@ -210,5 +214,5 @@ def _finish(recipe: Recipe, weights: Path, data: Path, device: str) -> None:
             )
         for line in found:
             click.echo(line.text())
-    click.echo(f"weights: {weights}")
-    click.echo(write_report(weights, recipe, data, device))
+    say(f"weights: {weights}")
+    say(write_report(weights, recipe, data, device))

@@ -119,7 +119,7 @@ def stream(
     redis_url: str, concurrency: int, input_root: Path | None, output_root: Path | None, wire: str,
     metrics_port: int | None, metrics_host: str, log_format: LogFormat,
 ) -> None:  # fmt: skip
-    """Read sources and write outputs of the jobs in the server's queue.
+    """Read the sources and write the outputs of jobs.
 
     SIGTERM lets a file's job end first, and finishes what a camera's has recorded: another worker
     goes on with the camera. A second one breaks files' jobs off, and they go back to the queue.

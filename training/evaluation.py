@@ -1,4 +1,4 @@
-"""The outcome of `mien evaluate`, as JSON and as text."""
+"""The outcome of `mien evaluate`, as JSON and as lines of text."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Evaluation:
         parts = {**about, "temperature": temperature, **whole, "without_copies": rest, **plain}
         return json.dumps(parts, indent=2) + "\n"
 
-    def text(self) -> str:
+    def lines(self) -> list[str]:
         """The figures for people, in some thirty lines."""
         lines = [self._head(), *_summary(self.figures), "", *_class_table(self.figures)]
         lines += ["", *_confusion_table(self.figures), "", self._copies_line()]
@@ -105,7 +105,7 @@ class Evaluation:
             )
         if self.rival is not None:
             lines.append(_rival_line(self.rival))
-        return "\n".join(lines)
+        return lines
 
     def _head(self) -> str:
         names = " + ".join(f"{one.name} at {one.input_size_px} px" for one in self.weights)

@@ -44,6 +44,14 @@ def test_several_weights_vote_and_meet_a_rival(
     assert "against other.safetensors" in done.output
 
 
+def test_names_of_weights_steer_no_terminal_and_forge_no_line(public: Path, weights: Path) -> None:
+    named = weights.rename(weights.with_name("\x1b[2J\nforged.safetensors"))
+    told = typed("evaluate", "--weights", named, "--data", public, "--compare", named).stdout
+    assert told.startswith(r"\x1b[2J\nforged.safetensors at 44 px on PublicTest")
+    assert r"against \x1b[2J\nforged.safetensors" in told
+    assert told.replace("\n", "").isprintable()
+
+
 def test_figures_that_are_there_are_kept(public: Path, weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     out.write_text("mine")

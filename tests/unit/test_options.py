@@ -130,6 +130,13 @@ def options_of(command: click.Command) -> set[str]:
     return own.union(*map(options_of, below))
 
 
+@pytest.mark.parametrize("words", [[], ["worker"]])
+def test_what_a_command_does_stands_whole_in_the_list_of_commands(words: list[str]) -> None:
+    told = CliRunner().invoke(cli, [*words, "--help"]).output
+    assert "Commands:" in told
+    assert "..." not in told.partition("Commands:")[2]
+
+
 def test_the_options_that_the_documentation_names_exist() -> None:
     known = {"--help", *options_of(cli), *OTHERS}
     pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]

@@ -73,6 +73,17 @@ def test_keys_are_set_and_what_a_run_began_with_is_kept(
         assert f"<code>{begun.recipe_sha256}</code>" in page
 
 
+def test_names_of_folders_steer_no_terminal_and_forge_no_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "\x1b[2J\nforged"
+    words = ["--recipe", "tiny", "--epochs", 1, "--device", "cpu"]
+    _mien("train", *words, "--data", data, "--out", run)
+    told = capsys.readouterr().out
+    assert rf"weights: {tmp_path}/\x1b[2J\nforged/small.safetensors" in told.splitlines()
+    assert told.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize("command", ["train", "soft-labels", "distill", "evaluate", "calibrate"])
 def test_no_command_takes_more_threads_than_its_container_may_keep_busy(
     data: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch

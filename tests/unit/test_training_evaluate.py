@@ -75,7 +75,7 @@ def test_without_training_rows_copies_are_not_told_and_why(public: Path, weights
     found = json.loads(evaluation.to_json())
     assert found["without_copies"] is None
     assert "no Training rows" in found["without_copies_reason"]
-    assert "no Training rows" in evaluation.text()
+    assert "no Training rows" in " ".join(evaluation.lines())
 
 
 def test_the_unseen_half_is_every_other_row(public: Path, weights: Path) -> None:
@@ -125,7 +125,7 @@ def test_weights_are_compared_on_the_same_faces(
     assert pairs.both_right + pairs.only_first_right == evaluation.figures.right
     gain = pairs.only_first_right - pairs.only_second_right
     assert rival.difference == pytest.approx(gain / PUBLIC_ROWS)
-    assert "McNemar's exact p" in evaluation.text()
+    assert "McNemar's exact p" in " ".join(evaluation.lines())
     same = evaluate([weights], public, rivals=[weights]).rival
     assert same is not None
     assert same.comparison.p_value == 1.0
@@ -134,7 +134,7 @@ def test_weights_are_compared_on_the_same_faces(
 def test_a_ratio_of_half_precision_is_told(public: Path, weights: Path) -> None:
     found = evaluate([weights], public, options=ScoringOptions(precision="bf16"))
     assert found.numerics["dtype"] == "bfloat16"
-    assert "bfloat16 on cpu" in found.text()
+    assert "bfloat16 on cpu" in " ".join(found.lines())
 
 
 def test_what_is_unknown_is_a_usage_error(public: Path, weights: Path) -> None:
