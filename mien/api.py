@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from workers.results_table import Table
 
 
 def analyze(
-    source: str | Path,
+    source: str | os.PathLike[str],
     *,
     analyze_fps: float | str | None = 10,
     analyze_size: int = 1280,
@@ -49,7 +49,7 @@ def analyze(
     Raises:
         mien.contract.errors.MienError: says in one sentence what is wrong.
     """
-    if not isinstance(source, str | PathLike):
+    if not isinstance(source, str | os.PathLike):
         raise UsageError(f"source is a path or a URL, not a {type(source).__name__}")
     every_frame = analyze_fps is None or analyze_fps == "all"
     try:
@@ -69,7 +69,7 @@ def analyze(
     )
     table = Table(abstains=abstain is not None)
     try:
-        run(RunRequest(str(source), analysis, device=str(device)), results=table)
+        run(RunRequest(os.fspath(source), analysis, device=str(device)), results=table)
     except Interrupted:
         raise KeyboardInterrupt from None  # what a notebook expects of its stop button
     return table.frame()

@@ -278,7 +278,7 @@ def _info_of(path: Path, header: dict[str, Any]) -> WeightsInfo:
         values = json.loads(text)
         info = WeightsInfo(**{**values, "labels": tuple(values["labels"])})
         _check_info(path, info)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise WeightsError(f"the weights {path} have no usable description") from error
     return info
 

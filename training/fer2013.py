@@ -37,7 +37,7 @@ _UNREADABLE = (
 )  # fmt: skip
 """What comes of files that are no CSV; pandas unpacks by their extension."""
 
-_NO_CACHE = (*_UNREADABLE, KeyError, TypeError, tokenize.TokenError)
+_NO_CACHE = (*_UNREADABLE, KeyError, TypeError, SyntaxError, tokenize.TokenError)
 """The same of an archive of arrays: a lone array is of another type, and numpy reads what stands
 before the numbers as Python."""
 

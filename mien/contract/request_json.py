@@ -27,7 +27,7 @@ def request_from_json(plain: Mapping[str, Any]) -> RunRequest:
     """
     try:
         return _request(plain)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError("it is no request of this version of mien") from error
 
 

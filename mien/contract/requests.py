@@ -101,6 +101,6 @@ class RunRequest:
     def __post_init__(self) -> None:
         """Raises `UsageError` for a value that makes no sense."""
         check_device_name(self.device)
-        check_range("max_latency_ms", 1000 * self.max_latency_s, 0, 60_000)
+        check_range("max_latency_s", self.max_latency_s, 0, 60)
         if self.give_up_after_s is not None:
             check_range("give_up_after", self.give_up_after_s, 0, LONGEST_WAIT_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mien.contract.errors import UsageError
 from mien.contract.request_json import request_from_json
 from mien.contract.requests import RunRequest
 from mien.jobs.record import JobRecord
@@ -22,7 +23,7 @@ def is_same_request(
     """
     try:
         before = request_from_json(known.request)
-    except ValueError:
+    except (UsageError, ValueError):
         return True
     if (known.sealed is None) != (record.sealed is None):
         return False

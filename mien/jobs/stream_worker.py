@@ -118,7 +118,8 @@ class StreamWorker(Worker):
         """
         try:
             super().maintain_heartbeats(job, execution)
-            if not self.connection.exists(job.key) and self._is_open(job.id):
+            known = self.connection.hexists(job.key, "data")  # RQ may write a part of an entry anew
+            if not known and self._is_open(job.id):
                 self._register_again(job, execution)
         except redis.RedisError as error:
             self._note_outage(error)

@@ -59,6 +59,17 @@ def test_the_same_job_is_known_by_what_it_is_to_make(jobs: Jobs, clip: Path) -> 
         assert jobs.submit(same, job="a") == (first, False)
 
 
+def test_a_job_whose_request_this_version_finds_senseless_is_the_one_of_its_id(
+    jobs: Jobs, clip: Path
+) -> None:
+    wish = request(clip, clip.parent)
+    first, _ = jobs.submit(wish, job="a")
+    analysis = {**first.request["analysis"], "detector": "one of another version"}
+    odd = replace(first, request={**first.request, "analysis": analysis})
+    jobs.store.put(odd)
+    assert jobs.submit(wish, job="a") == (odd, False)
+
+
 def test_addresses_that_differ_where_they_are_hidden_are_those_of_another_job(jobs: Jobs) -> None:
     def camera(session: str, key: str) -> RunRequest:
         channel = OutputSettings(f"rtmp://127.0.0.1/live/{key}", None)

@@ -36,7 +36,7 @@ def test_an_analysis_is_refused_by_the_name_of_what_is_wrong(
     ("settings", "told"),
     [
         ({"device": "gpu"}, "device is one of auto, cpu, cuda, cuda:N, not 'gpu'"),
-        ({"max_latency_s": 61}, "max_latency_ms is 0 to 60000, not 61000"),
+        ({"max_latency_s": 61}, "max_latency_s is 0 to 60, not 61"),
         ({"give_up_after_s": 1e9}, "give_up_after is 0 to 31622400, not 1000000000.0"),
     ],
 )

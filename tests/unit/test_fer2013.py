@@ -173,7 +173,12 @@ ZIP_DAMAGES: list[Callable[[bytes], bytes]] = [
 
 
 @pytest.mark.parametrize(
-    "damage", [*ZIP_DAMAGES, lambda content: content.replace(b"(2, 48, 48), }", b"(2, 48, 48),  ")]
+    "damage",
+    [
+        *ZIP_DAMAGES,
+        lambda content: content.replace(b"(2, 48, 48), }", b"(2, 48, 48),  "),
+        lambda content: content.replace(b"'|u1'", b"',u1'"),
+    ],
 )
 def test_a_cache_that_is_damaged_in_its_headers_is_made_again(
     small: Path, damage: Callable[[bytes], bytes]

@@ -73,5 +73,7 @@ def test_what_is_no_request_is_refused() -> None:
         request_from_json(without)
     with pytest.raises(ValueError, match="no request"):
         request_from_json({**plain, "analysis": {**plain["analysis"], "colour": 1}})
+    with pytest.raises(ValueError, match="no request"):
+        request_from_json({**plain, "analysis": {**plain["analysis"], "analyze_fps": "1/0"}})
     with pytest.raises(UsageError):
         request_from_json({**plain, "analysis": {**plain["analysis"], "min_confidence": 7}})

@@ -161,6 +161,7 @@ def test_safetensors_of_other_people_are_refused(saved: Path, tmp_path: Path) ->
         ({"input_size_px": 44.5}, "input size"),
         ({"input_size_px": "44"}, "input size"),
         ({"mean": "a"}, "no usable description"),
+        ({"mean": 10**400}, "no usable description"),
         ({"temperatures": [1.0]}, "no usable description"),
         ({"architecture": 11}, "no usable description"),
     ],
