@@ -50,7 +50,7 @@ def cli() -> None:
 @analysis_options
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 def run(source: str, quiet: bool, **options: Any) -> None:
-    """Annotate a video, photo, URL or camera without a server.
+    """Annotate a video, photo or camera without a server.
 
     INPUT is read to its end; the annotated picture is written to the file that -o names, by its
     extension (mp4, mov, mkv, webm, ...; a photo gives a photo).
