@@ -52,8 +52,8 @@ def cli() -> None:
 def run(source: str, quiet: bool, **options: Any) -> None:
     """Annotate a video, photo or camera without a server.
 
-    INPUT is read to its end; the annotated picture is written to the file that -o names, by its
-    extension (mp4, mov, mkv, webm, ...; a photo gives a photo).
+    INPUT, a path or a URL, is read to its end; the annotated picture is written to the file that
+    -o names, by its extension (mp4, mov, mkv, webm, ...; a photo gives a photo).
     """
     request = request_from(source, options)
     from mien.console import Console
@@ -71,7 +71,8 @@ def run(source: str, quiet: bool, **options: Any) -> None:
 def bench(source: str, **options: Any) -> None:
     """Measure how fast this machine is on your own video.
 
-    And where the time goes. INPUT is read twice, encoded into a temporary file and thrown away.
+    It also says where the time goes. INPUT is read twice, encoded into a temporary file and thrown
+    away.
     """
     request = request_without_output(source, options)
     from mien.bench import bench as measure

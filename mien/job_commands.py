@@ -78,11 +78,11 @@ def submit(source: str, **options: Any) -> None:
 def attach(source: str, **options: Any) -> None:
     """Have a camera annotated until somebody ends it.
 
-    By the workers of a server; prints the job's id. CAMERA is an rtsp:// or http(s):// address,
-    or a webcam (/dev/video0) of the stream worker's machine; `-` reads it from standard input,
-    and an address with a password is sealed with the secret in MIEN_SECRET. Takes the options
-    of `submit`; -o may be given several times. A file is recorded in parts of --segment (10m by
-    default), each of them playable while it grows. The camera need not be there yet: it is
+    The workers of a server do it; this prints the job's id. CAMERA is an rtsp:// or http(s)://
+    address, or a webcam (/dev/video0) of the stream worker's machine; `-` reads it from standard
+    input, and an address with a password is sealed with the secret in MIEN_SECRET. Takes the
+    options of `submit`; -o may be given several times. A file is recorded in parts of --segment
+    (10m by default), each of them playable while it grows. The camera need not be there yet: it is
     tried for ever, or for --give-up-after. `mien cancel` ends the job, and leaves every output
     complete.
     """

@@ -118,7 +118,7 @@ class StreamWorker(Worker):
         """
         try:
             super().maintain_heartbeats(job, execution)
-            known = self.connection.hexists(job.key, "data")  # RQ may write a part of an entry anew
+            known = self.connection.hexists(job.key, "data")  # RQ may write the rest anew
             if not known and self._is_open(job.id):
                 self._register_again(job, execution)
         except redis.RedisError as error:

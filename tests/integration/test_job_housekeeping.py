@@ -273,7 +273,7 @@ def test_a_job_that_the_server_has_forgotten_is_found_when_its_worker_dies(
     worker.maintain_heartbeats(entry, execution)
     assert not client.exists("rq:job:a")
     jobs.store.put(replace(record, state=state, attempts=1))
-    client.hset("rq:job:a", "last_heartbeat", "2026-01-01T00:00:00Z")  # a heartbeat came through
+    client.hset("rq:job:a", "last_heartbeat", "2026-01-01T00:00:00Z")  # by RQ
     worker.maintain_heartbeats(entry, execution)
     client.zadd("rq:wip:mien-streams", {execution.composite_key: 1}, xx=True)  # long ago
     worker.clean_registries()
